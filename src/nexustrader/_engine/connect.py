@@ -1,0 +1,229 @@
+"""Builds what an engine needs to reach its venues: sessions, feeds, gateways and simulated accounts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nexustrader._engine.core import EngineCore
+from nexustrader._engine.routing import Account, account_key
+from nexustrader.config import (
+    BasicConfig,
+    Config,
+    MockConnectorConfig,
+    PrivateConnectorConfig,
+    PublicConnectorConfig,
+)
+from nexustrader.constants import AccountType, ExchangeType
+from nexustrader.credentials.required import require_credentials
+from nexustrader.error import EngineBuildError
+from nexustrader.kernel.clock import LiveClock
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.ports import MarketPort, VenuePort
+from nexustrader.kernel.tasks import TaskManager
+from nexustrader.venue.endpoints import redirect
+from nexustrader.venue.feed import Feed
+from nexustrader.venue.gateway import Gateway
+from nexustrader.venue.ratelimit import RateLimiter
+from nexustrader.venue.registry import load_venue
+from nexustrader.venue.session import RestSession
+from nexustrader.venue.spec import Endpoints, Signer, Venue
+from nexustrader.venue.transport import NetworkTransport, Transport
+
+
+class Connections:
+    """Everything an engine holds open, and a second set of sessions for the blocking-request thread."""
+
+    def __init__(self, core: EngineCore, clock: LiveClock, tasks: TaskManager, entropy: Entropy) -> None:
+        self._core = core
+        self._clock = clock
+        self._tasks = tasks
+        self._entropy = entropy
+        self.transport: Transport = NetworkTransport()
+        self.io_transport = NetworkTransport()
+        self.feeds: dict[tuple[ExchangeType, AccountType], Feed] = {}
+        self.ports: list[VenuePort] = []
+        self.fingerprints: dict[str, str] = {}
+        self.io_market: dict[str, MarketPort] = {}
+        self.io_venues: dict[str, VenuePort] = {}
+        self._limiters: dict[tuple[ExchangeType, str], RateLimiter] = {}
+
+    # -- building --------------------------------------------------------------------------------------------
+
+    async def build(self) -> None:
+        """Load instruments and make every port. Raises EngineBuildError, and what `RestSession.ask` raises."""
+        config = self._core.config
+        for exchange, publics in config.public_conn_config.items():
+            for public in publics:
+                self._add_feed(exchange, load_venue(exchange), public)
+        for exchange, privates in config.private_conn_config.items():
+            for private in privates:
+                if isinstance(private, PrivateConnectorConfig):
+                    self._ensure_feed(exchange, private.account_type)
+        await asyncio.gather(*(feed.load_instruments() for feed in self.feeds.values()))
+        for (exchange, account_type), feed in self.feeds.items():
+            listens = any(p.account_type is account_type for p in config.public_conn_config.get(exchange, ()))
+            self._core.add_market(feed.instruments, feed if listens else None)
+        for exchange, privates in config.private_conn_config.items():
+            for connector in privates:
+                self._add_private(exchange, connector)
+        for feed in self.feeds.values():
+            self.io_market.update(dict.fromkeys(feed.instruments, feed.over(self.io_transport)))
+
+    def _add_feed(self, exchange: ExchangeType, venue: Venue, public: PublicConnectorConfig) -> None:
+        account_type = public.account_type
+        basic = one_basic_config(self._core.config, exchange, public.account)
+        testnet = bool(getattr(account_type, "is_testnet", False))
+        if basic.testnet != testnet:
+            raise EngineBuildError(
+                f"basic_config[{exchange.name}].testnet is {basic.testnet} but {account_type.value} is "
+                f"{'a testnet' if testnet else 'a live'} account type. Make them agree"
+            )
+        self._make_feed(exchange, venue, account_type, public.enable_rate_limit, public.custom_url)
+
+    def _ensure_feed(self, exchange: ExchangeType, account_type: AccountType) -> None:
+        if (exchange, account_type) not in self.feeds:
+            self._make_feed(
+                exchange, load_venue(exchange), account_type, enable_rate_limit=True, custom_url=None
+            )
+
+    def _make_feed(
+        self,
+        exchange: ExchangeType,
+        venue: Venue,
+        account_type: AccountType,
+        enable_rate_limit: bool,
+        custom_url: str | None,
+    ) -> None:
+        endpoints = redirected(venue, exchange, account_type)
+        session = self._session(venue, account_type, endpoints, self.transport, None, enable_rate_limit)
+        self.feeds[exchange, account_type] = Feed(
+            venue,
+            account_type,
+            endpoints,
+            session,
+            self.transport,
+            self._clock,
+            self._tasks,
+            self._entropy,
+            self._core.hub.deliver,
+            custom_url,
+        )
+
+    def _session(
+        self,
+        venue: Venue,
+        account_type: AccountType,
+        endpoints: Endpoints,
+        transport: Transport,
+        signer: Signer | None,
+        enable_rate_limit: bool,
+    ) -> RestSession:
+        limiter = self._limiters.setdefault(
+            (venue.spec.exchange, endpoints.rest), RateLimiter(venue.rate_limits(account_type))
+        )
+        return RestSession(
+            venue,
+            endpoints.rest,
+            venue.server_time_request(account_type),
+            transport,
+            self._clock,
+            limiter,
+            signer=signer,
+            enable_rate_limit=enable_rate_limit,
+        )
+
+    def _add_private(
+        self, exchange: ExchangeType, connector: PrivateConnectorConfig | MockConnectorConfig
+    ) -> None:
+        key = account_key(exchange, connector.account_type, connector.account)
+        self._core.accounts.add(Account(key, exchange, connector.account_type, connector.account))
+        if isinstance(connector, MockConnectorConfig):
+            from nexustrader.sim.mock import build_mock
+
+            mock = build_mock(key, connector, self._core.instruments, self._clock)
+            self._add_port(mock)
+            self.io_venues[key] = mock
+            return
+        venue = load_venue(exchange)
+        endpoints = redirected(venue, exchange, connector.account_type)
+        basic = one_basic_config(self._core.config, exchange, connector.account)
+        found = require_credentials(basic, exchange, connector.account)
+        self.fingerprints[key] = found.fingerprint
+        signer = venue.make_signer(found.api_key, found.secret, found.passphrase)
+        instruments = self.feeds[exchange, connector.account_type].instruments
+
+        def gateway_over(transport: Transport) -> Gateway:
+            session = self._session(
+                venue, connector.account_type, endpoints, transport, signer, connector.enable_rate_limit
+            )
+            return Gateway(
+                key,
+                venue,
+                connector.account_type,
+                endpoints,
+                instruments,
+                session,
+                transport,
+                self._clock,
+                self._tasks,
+                self._entropy.child(key),
+            )
+
+        self._add_port(gateway_over(self.transport))
+        self.io_venues[key] = gateway_over(self.io_transport)
+
+    def _add_port(self, port: VenuePort) -> None:
+        self.ports.append(port)
+        self._core.add_account(port)
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect every account at once, then bring each in line with its venue."""
+        await asyncio.gather(*(port.start() for port in self.ports))
+        await asyncio.gather(*(self._core.reconciler.start_up(port.account) for port in self.ports))
+
+    async def stop_public(self) -> None:
+        await asyncio.gather(*(feed.stop() for feed in self.feeds.values()), return_exceptions=True)
+
+    async def stop_private(self) -> None:
+        await asyncio.gather(*(port.stop() for port in self.ports), return_exceptions=True)
+        await self.transport.close()
+
+
+def redirected(venue: Venue, exchange: ExchangeType, account_type: AccountType) -> Endpoints:
+    """The account type's URLs, with any configured redirection applied."""
+    plain = venue.endpoints(account_type)
+    name = account_type.value
+    return Endpoints(
+        rest=redirect(plain.rest, exchange, name),
+        stream=redirect(plain.stream, exchange, name),
+        trade=redirect(plain.trade, exchange, name) if plain.trade is not None else None,
+    )
+
+
+def one_basic_config(config: Config, exchange: ExchangeType, account: str | None) -> BasicConfig:
+    """The `BasicConfig` of a venue, or of one named account there. Raises EngineBuildError."""
+    found = config.basic_config.get(exchange)
+    if found is None:
+        raise EngineBuildError(
+            f"basic_config has no entry for {exchange.name}; "
+            f"add basic_config={{ExchangeType.{exchange.name}: BasicConfig(…)}}"
+        )
+    if isinstance(found, BasicConfig):
+        if account is not None:
+            raise EngineBuildError(
+                f'account="{account}" needs basic_config[{exchange.name}] = {{"{account}": BasicConfig(…)}}'
+            )
+        return found
+    if account is None:
+        if len(found) == 1:
+            return next(iter(found.values()))
+        raise EngineBuildError(
+            f"basic_config[{exchange.name}] names the accounts {', '.join(found)}; say which one with account=…"
+        )
+    if account not in found:
+        raise EngineBuildError(
+            f'basic_config[{exchange.name}] has no account "{account}"; it has {", ".join(found) or "none"}'
+        )
+    return found[account]

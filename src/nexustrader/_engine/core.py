@@ -1,0 +1,196 @@
+"""The part of an engine that is the same in every world: orders, risk, cache, portfolio, strategy.
+
+A world adds three things: a clock, venue and market ports, and a journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from nexustrader._engine.routing import Accounts
+from nexustrader._strategy.runtime import Params, Requests, Runtime
+from nexustrader.config import Config
+from nexustrader.constants import ParamBackend
+from nexustrader.domain import events as ev
+from nexustrader.domain.ids import OidGenerator, shard_of
+from nexustrader.domain.instrument import Instrument
+from nexustrader.domain.order import OrderState
+from nexustrader.domain.order_effects import FillDelta, Notice
+from nexustrader.error import StrategyBuildError
+from nexustrader.execution.ems import ExecutionManager
+from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.reconciler import Reconciler
+from nexustrader.kernel.bus import MessageBus
+from nexustrader.kernel.log import get_logger
+from nexustrader.kernel.ports import Journal, VenuePort
+from nexustrader.kernel.scheduler import Scheduler
+from nexustrader.market.cache import Cache
+from nexustrader.market.data import MarketData, StreamPort
+from nexustrader.market.hub import MarketHub
+from nexustrader.portfolio.portfolio import Portfolio
+from nexustrader.schema import Order
+from nexustrader.strategy import Strategy
+
+ENDPOINTS: Mapping[Notice, str] = {
+    Notice.PENDING: "pending",
+    Notice.ACCEPTED: "accepted",
+    Notice.AMENDED: "accepted",
+    Notice.PARTIALLY_FILLED: "partially_filled",
+    Notice.FILLED: "filled",
+    Notice.CANCELING: "canceling",
+    Notice.CANCELED: "canceled",
+    Notice.EXPIRED: "expired",
+    Notice.FAILED: "failed",
+    Notice.CANCEL_FAILED: "cancel_failed",
+}
+
+POSITION_SETTLE_MS = 2_000
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+
+_log = get_logger("Engine")
+
+
+class EngineCore:
+    """Built once per engine; the `VenueSink` of every venue port."""
+
+    def __init__(self, config: Config, clock: Any, journal: Journal, *, spawn: Spawn) -> None:
+        if not isinstance(config.strategy, Strategy):
+            raise StrategyBuildError(
+                f"Config.strategy must be an instance of a Strategy subclass, got {config.strategy!r}"
+            )
+        self.config = config
+        self.clock = clock
+        self.bus = MessageBus(on_error=self._on_handler_error)
+        self.cache = Cache()
+        self.hub = MarketHub(self.bus, self.cache)
+        self.instruments: dict[str, Instrument] = {}
+        self.accounts = Accounts(self.instruments)
+        self.portfolio = Portfolio(self.cache, self.instruments, self._on_balance_change)
+        shard = shard_of(config.strategy_id, config.user_id)
+        self.oms = OrderManager(journal, self.cache, shard, tell=self._notify, on_fill=self._on_fill)
+        self.ems = ExecutionManager(
+            clock, self.cache, self.oms, OidGenerator(shard), self.instruments, tell=self._tell_ws_result
+        )
+        self.reconciler = Reconciler(
+            clock,
+            self.cache,
+            self.oms,
+            self.portfolio,
+            spawn=spawn,
+            publish=self.bus.publish,
+            tell_ws_result=self.ems.tell_ws_result,
+            tell_refused=self.ems.tell_refused,
+        )
+        self.ems.set_resolver(self.reconciler)
+        self.market = MarketData(self.bus, clock.timestamp, self._stream_port)
+        self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
+        self._stream_ports: dict[str, StreamPort] = {}
+        self.user_errors = 0
+
+    def bind_strategy(
+        self, requests: Requests, params: Mapping[ParamBackend, Params], stop: Callable[[], None]
+    ) -> None:
+        """Make the strategy part of this engine."""
+        self.config.strategy._bind(  # noqa: SLF001  # the engine is the one caller of the strategy's binding
+            Runtime(
+                clock=self.clock,
+                cache=self.cache,
+                bus=self.bus,
+                ems=self.ems,
+                oms=self.oms,
+                reconciler=self.reconciler,
+                market=self.market,
+                instruments=self.instruments,
+                scheduler=self.scheduler,
+                requests=requests,
+                params=params,
+                route=self.accounts.route,
+                stop=stop,
+            )
+        )
+
+    def add_market(self, instruments: Mapping[str, Instrument], port: StreamPort | None) -> None:
+        """Know instruments, and where their data comes from (None: from nowhere)."""
+        self.instruments.update(instruments)
+        if port is not None:
+            self._stream_ports.update(dict.fromkeys(instruments, port))
+
+    def _stream_port(self, symbol: str) -> StreamPort | None:
+        return self._stream_ports.get(symbol)
+
+    def add_account(self, port: VenuePort) -> None:
+        """Let an account's port report here and take commands."""
+        port.attach(self)
+        self.ems.add_port(port)
+        self.reconciler.add_port(port)
+
+    # -- the sink of every venue port ------------------------------------------------------------------------
+
+    def on_result(self, result: ev.CommandResult) -> None:
+        self.ems.on_result(result)
+
+    def on_order_event(self, event: ev.OrderEvent) -> None:
+        self.oms.apply(event)
+
+    def on_balance(self, event: ev.BalanceEvent) -> None:
+        self.portfolio.on_balance(event)
+
+    def on_position(self, event: ev.PositionEvent) -> None:
+        self.portfolio.on_position(event)
+        if self.portfolio.disagrees(event.account, event.symbol):
+            # Race: the venue's word on a position may arrive before the fill that made it. Only a difference that
+            # stays is one.
+            due = self.clock.timestamp_ns() + POSITION_SETTLE_MS * 1_000_000
+            self.clock.call_at(due, lambda: self._check_position(event))
+
+    def _check_position(self, event: ev.PositionEvent) -> None:
+        if self.portfolio.disagrees(event.account, event.symbol):
+            self.reconciler.on_status(event.account, "resync_needed")
+
+    def on_status(self, account: str, event: str) -> None:
+        self.reconciler.on_status(account, event)
+
+    # -- telling the strategy --------------------------------------------------------------------------------
+
+    def _notify(self, notice: Notice, order: Order) -> None:
+        endpoint = ENDPOINTS.get(notice)
+        if endpoint is not None:
+            self.bus.send(endpoint, order)
+
+    def _on_fill(self, order: OrderState, delta: FillDelta) -> None:
+        self.portfolio.on_fill(order, delta)
+
+    def _on_balance_change(self, balance: Any) -> None:
+        self.bus.send("balance", balance)
+
+    def _tell_ws_result(self, result: dict[str, Any]) -> None:
+        self.bus.publish("ws_order_request_result", result)
+
+    # -- user errors -----------------------------------------------------------------------------------------
+
+    def _on_handler_error(self, topic: str, handler: Any, message: Any, error: Exception) -> None:
+        self.user_errors += 1
+        name = getattr(handler, "__qualname__", repr(handler))
+        _log.exception(f"{name} raised on {topic} {message}; trading goes on", exc=error)
+
+    def _on_job_error(self, name: str, error: BaseException) -> None:
+        self.user_errors += 1
+        _log.exception(f"the scheduled {name} raised; it runs again at its next time", exc=error)
+
+    def run_start(self) -> None:
+        """Call `on_start`, after what the strategy asked for in its constructor."""
+        strategy = self.config.strategy
+        self._guard("on_start", strategy._run_early)  # noqa: SLF001  # see bind_strategy
+        self._guard("on_start", strategy.on_start)
+
+    def run_stop(self) -> None:
+        self._guard("on_stop", self.config.strategy.on_stop)
+
+    def _guard(self, name: str, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception as error:  # tidy: ok — one user error does not stop the house
+            self.user_errors += 1
+            _log.exception(f"{name} raised; trading goes on", exc=error)

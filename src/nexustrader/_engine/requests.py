@@ -1,0 +1,80 @@
+"""Questions that callbacks ask and wait for: answered on a second thread, so they can never deadlock the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexustrader.constants import KlineInterval
+from nexustrader.domain import events as ev
+from nexustrader.error import InstrumentError
+from nexustrader.execution.oms import OrderManager
+from nexustrader.kernel.ports import MarketPort, VenuePort
+from nexustrader.kernel.tasks import IoThread
+from nexustrader.schema import Kline, Order, Ticker
+
+REQUEST_TIMEOUT_S = 30.0
+
+
+class ThreadedRequests:
+    """`Requests` over the wire. These ports live on the I/O thread and share no socket with the engine's loop."""
+
+    def __init__(
+        self,
+        io: IoThread,
+        oms: OrderManager,
+        market_of: Mapping[str, MarketPort],
+        venue_of: Mapping[str, VenuePort],
+    ) -> None:
+        self._io = io
+        self._oms = oms
+        self._market_of = market_of
+        self._venue_of = venue_of
+
+    def klines(
+        self,
+        symbol: str,
+        interval: KlineInterval,
+        limit: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> list[Kline]:
+        port = self._port(symbol)
+        return self._io.run(
+            port.request_klines(symbol, interval.value, limit, start_ms, end_ms), REQUEST_TIMEOUT_S
+        )
+
+    def ticker(self, symbol: str) -> Ticker:
+        return self._io.run(self._port(symbol).request_ticker(symbol), REQUEST_TIMEOUT_S)
+
+    def order(self, account: str, symbol: str, oid: str) -> Order | None:
+        """Ask the venue; what it says also moves our own order, as any other fact does."""
+        state = self._oms.get(oid)
+        inner = self._oms.resolve(oid)
+        port = self._venue_of[account]
+        answer = self._io.run(
+            port.query_order(symbol, inner, state.eid if state is not None else None), REQUEST_TIMEOUT_S
+        )
+        if answer is None:
+            return None
+        self._oms.apply(answer)
+        known = self._oms.get(oid)
+        return self._oms.snapshot(known) if known is not None else self._oms.foreign_snapshot(answer)
+
+    def open_orders(self, account: str, symbol: str) -> list[Order]:
+        answers: list[ev.OrderEvent] = self._io.run(
+            self._venue_of[account].query_open_orders(symbol), REQUEST_TIMEOUT_S
+        )
+        found: list[Order] = []
+        for answer in answers:
+            self._oms.apply(answer)
+            known = self._oms.get(answer.oid)
+            found.append(self._oms.snapshot(known) if known else self._oms.foreign_snapshot(answer))
+        return found
+
+    def _port(self, symbol: str) -> MarketPort:
+        port = self._market_of.get(symbol)
+        if port is None:
+            raise InstrumentError(
+                f"no public connector serves {symbol}. Add its account type to public_conn_config"
+            )
+        return port

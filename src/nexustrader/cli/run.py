@@ -1,0 +1,67 @@
+"""`nexustrader run`: a user's unchanged program, live or against emulators."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import runpy
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nexustrader.constants import ExchangeType, settings
+from nexustrader.emulator.process import EmulatorProcess
+from nexustrader.error import EngineBuildError
+
+_console = Console(stderr=True)
+
+
+def run(
+    program: Annotated[Path, typer.Argument(help="A strategy program that builds an Engine and starts it.")],
+    emulate: Annotated[
+        list[str] | None, typer.Option("--emulate", help="Venue to emulate; may be given several times.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the emulated market.")] = 1,
+    data: Annotated[Path | None, typer.Option(help="Recorded frames to replay in the emulator.")] = None,
+    speed: Annotated[float, typer.Option(help="How many times faster than recorded.")] = 1.0,
+) -> None:
+    """Run a program. With --emulate it meets emulators on this machine instead of the venues: no keys, no internet."""
+    if not program.is_file():
+        raise EngineBuildError(f"{program} is not a file; give the path of a strategy program")
+    if not emulate:
+        run_as_main(program)
+        return
+    with contextlib.ExitStack() as stack:
+        for venue in emulate:
+            emulator = EmulatorProcess.start(venue, data=data, speed=speed, seed=seed)
+            stack.callback(emulator.stop)
+            stack.enter_context(emulated(venue, emulator))
+            _console.print(
+                f"[bold]{venue} is emulated[/] at {emulator.url}: no order of this run is real. "
+                "Throw-away credentials stand in for every key of this venue."
+            )
+        run_as_main(program)
+
+
+@contextlib.contextmanager
+def emulated(venue: str, emulator: EmulatorProcess) -> Iterator[None]:
+    """Redirect a venue to its emulator: endpoints, credentials, and a journal apart from the real one."""
+    name = ExchangeType(venue).name
+    with tempfile.TemporaryDirectory(prefix="nexustrader-emulated-") as folder:
+        os.environ[f"NEXUS_ENDPOINTS__{name}"] = emulator.url
+        os.environ["NEXUS_EMULATED__DB_PATH"] = str(Path(folder) / "cache.db")
+        settings.reload()
+        settings.overlay(name, emulator.api_key, emulator.secret, None)
+        yield
+
+
+def run_as_main(program: Path) -> None:
+    """Run a file as `python file` would, its own folder first on the import path."""
+    sys.path.insert(0, str(program.resolve().parent))
+    sys.argv = [str(program)]
+    runpy.run_path(str(program), run_name="__main__")

@@ -1,0 +1,49 @@
+"""The balances of one account, as the venue states them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from nexustrader.domain.events import BalanceEvent
+from nexustrader.schema import AccountBalance, Balance
+
+_ZERO = Decimal(0)
+
+
+class BalanceBook:
+    """The latest word on every asset of one account; an older one never overwrites a newer."""
+
+    __slots__ = ("_latest",)
+
+    def __init__(self) -> None:
+        self._latest: dict[str, BalanceEvent] = {}
+
+    def apply(self, event: BalanceEvent) -> bool:
+        """Take one word; return True when an amount changed. Of two of one time the later counts."""
+        known = self._latest.get(event.asset)
+        if known is not None and event.timestamp < known.timestamp:
+            return False
+        self._latest[event.asset] = event
+        before = (known.free, known.locked) if known is not None else (_ZERO, _ZERO)
+        return (event.free, event.locked) != before
+
+    def free(self, asset: str) -> Decimal:
+        known = self._latest.get(asset)
+        return _ZERO if known is None else known.free
+
+    def total(self, asset: str) -> Decimal:
+        known = self._latest.get(asset)
+        return _ZERO if known is None else known.free + known.locked
+
+    def __iter__(self) -> Iterator[BalanceEvent]:
+        return iter(self._latest.values())
+
+    def snapshot(self) -> AccountBalance:
+        """Return the public snapshot: a copy of its own, with every asset ever named."""
+        return AccountBalance(
+            balances={
+                event.asset: Balance(asset=event.asset, free=event.free, locked=event.locked)
+                for event in self
+            }
+        )

@@ -1,0 +1,102 @@
+"""From what happens in the markets to the streams that somebody listens to, at the cadence each stream has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nexustrader.emulator.binance import market_usdm, topics
+from nexustrader.emulator.binance.market import DepthUpdate, Market, PublicTrade
+from nexustrader.emulator.binance.streams import Hub, Subscribed
+from nexustrader.emulator.binance.topics import INTERVALS_MS
+from nexustrader.emulator.binance.wire import MarketWire
+from nexustrader.kernel.ports import Clock, TimerHandle
+
+NS_PER_MS = 1_000_000
+TICK_MS = 50  # how often streams with a cadence are looked at
+
+encode = msgspec.json.encode
+
+
+class Publisher:
+    """The audience of all markets of one product. Nothing is encoded for nobody."""
+
+    def __init__(self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock) -> None:
+        self._hub = hub
+        self._markets = markets
+        self._wire = wire
+        self._clock = clock
+        self._timer: TimerHandle | None = None
+        for market in markets.values():
+            market.audience = self
+
+    def start(self) -> None:
+        """Begins to push the streams that have a cadence."""
+        self._tick()
+
+    def stop(self) -> None:
+        """Stops pushing them."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- as it happens ------------------------------------------------------------------------------------
+
+    def on_touch(self, market: Market) -> None:
+        """Best bid or ask changed."""
+        streams = self._hub.of(market.symbol, topics.BOOK_TICKER)
+        if streams:
+            payload = encode(self._wire.book_ticker(market, self._clock.timestamp_ms()))
+            for stream in streams:
+                stream.push(payload)
+
+    def on_depth(self, market: Market, update: DepthUpdate) -> None:
+        """Levels changed. Diff depth is pushed as the source tells it, whatever speed the name asks for."""
+        for stream in self._hub.of(market.symbol, topics.PARTIAL):
+            stream.stale = True
+        streams = self._hub.of(market.symbol, topics.DEPTH)
+        if streams:
+            payload = encode(self._wire.depth_update(market, update, self._clock.timestamp_ms()))
+            for stream in streams:
+                stream.push(payload)
+
+    def on_trade(self, market: Market, trade: PublicTrade) -> None:
+        """Somebody traded."""
+        for kind, build in ((topics.TRADE, self._wire.trade), (topics.AGG_TRADE, self._wire.agg_trade)):
+            streams = self._hub.of(market.symbol, kind)
+            if streams:
+                payload = encode(build(market, trade))
+                for stream in streams:
+                    stream.push(payload)
+
+    # -- at a cadence -------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now_ms = self._clock.timestamp_ms()
+        for symbol, market in self._markets.items():
+            for stream in self._hub.of(symbol, topics.PARTIAL):
+                if stream.stale and stream.is_due(now_ms):
+                    stream.stale = False
+                    stream.push(encode(self._wire.partial_depth(market, int(stream.topic.arg), now_ms)))
+            for stream in self._hub.of(symbol, topics.KLINE):
+                self._push_kline(market, stream, now_ms)
+            for stream in self._hub.of(symbol, topics.MARK_PRICE):
+                if stream.is_due(now_ms):
+                    stream.push(encode(market_usdm.mark_price(market, now_ms)))
+        self._timer = self._clock.call_at((now_ms + TICK_MS) * NS_PER_MS, self._tick)
+
+    def _push_kline(self, market: Market, stream: Subscribed, now_ms: int) -> None:
+        """A candle that closed once more, as closed; the open one at its cadence."""
+        interval = stream.topic.arg
+        length_ms = INTERVALS_MS[interval]
+        open_ms = now_ms - now_ms % length_ms
+        closed = stream.bar_open_ms is not None and stream.bar_open_ms < open_ms
+        if closed:
+            assert stream.bar_open_ms is not None
+            bar = market.candles.at(stream.bar_open_ms, length_ms)
+            stream.push(encode(self._wire.kline(market, interval, bar, now_ms)))
+        if stream.is_due(now_ms) or closed:
+            stream.bar_open_ms = open_ms
+            bar = market.candles.at(now_ms, length_ms)
+            stream.push(encode(self._wire.kline(market, interval, bar, now_ms)))

@@ -1,0 +1,205 @@
+"""The hub of stream subscriptions of one product, and the JSON control that changes them.
+
+A name that the venue does not serve, or not on the connection's route, is accepted and stays silent: that is what
+the venue does, and what a client must be able to notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from nexustrader.emulator.binance.topics import PRIVATE, USDM, Topic, parse_topic, route_of
+from nexustrader.emulator.connection import Connection
+
+STREAMS_PER_CONNECTION_MAX = 1_024
+UNKNOWN_PROPERTY = 0
+INVALID_REQUEST = 2
+INVALID_JSON = 3
+
+encode = msgspec.json.encode
+
+
+class StreamConnection:
+    """One client of streams. `combined` wraps every push in its stream's name."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        connection: Connection,
+        route: str,
+        *,
+        combined: bool,
+        user_events: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
+        self.connection = connection
+        self._user_events = user_events or {}
+        self.route = route
+        self.combined = combined
+        self.names: dict[str, None] = {}
+        self._hub = hub
+
+    def push(self, name: str, payload: bytes) -> None:
+        """Sends one payload of one stream."""
+        if self.combined:
+            payload = b'{"stream":' + encode(name) + b',"data":' + payload + b"}"
+        self.connection.send(payload)
+
+    def wants(self, listen_key: str, event: str) -> bool:
+        """False for a kind of user event that the URL left out for this listen key."""
+        wanted = self._user_events.get(listen_key)
+        return wanted is None or event in wanted
+
+    def subscribe(self, names: Iterable[str]) -> None:
+        """Adds streams; those already there stay as they are."""
+        for name in names:
+            if name not in self.names:
+                self.names[name] = None
+                self._hub.join(name, self)
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        """Takes streams off; unknown ones are no error."""
+        for name in names:
+            if name in self.names:
+                del self.names[name]
+                self._hub.leave(name, self)
+
+    def end(self) -> None:
+        """Takes everything off."""
+        self.unsubscribe(list(self.names))
+
+    def on_text(self, text: str) -> None:
+        """Answers one JSON request of the client."""
+        try:
+            request = msgspec.json.decode(text, type=dict[str, object])
+        except msgspec.MsgspecError as error:
+            self._refuse(INVALID_JSON, f"Invalid JSON: {error}", None)
+            return
+        reply_to = request.get("id")
+        method, params = request.get("method"), request.get("params", [])
+        handler = _METHODS.get(method) if isinstance(method, str) else None
+        if handler is None:
+            self._refuse(INVALID_REQUEST, f"Invalid request: unknown variant `{method}`", reply_to)
+        elif not isinstance(params, list) or len(self.names) + len(params) > STREAMS_PER_CONNECTION_MAX:
+            self._refuse(INVALID_REQUEST, "Invalid request: params is not a list of at most 1024", reply_to)
+        else:
+            handler(self, params, reply_to)
+
+    def answer(self, result: object, reply_to: object) -> None:
+        """Sends the reply to a control request."""
+        self.connection.send(encode({"result": result, "id": reply_to}))
+
+    def _refuse(self, code: int, message: str, reply_to: object) -> None:
+        self.connection.send(encode({"error": {"code": code, "msg": message}, "id": reply_to}))
+
+    def _on_subscribe(self, params: list[object], reply_to: object) -> None:
+        # Race: the reply must leave before the first push of a stream, so it is queued first.
+        self.answer(None, reply_to)
+        self.subscribe(str(name) for name in params)
+
+    def _on_unsubscribe(self, params: list[object], reply_to: object) -> None:
+        self.unsubscribe(str(name) for name in params)
+        self.answer(None, reply_to)
+
+    def _on_list(self, params: list[object], reply_to: object) -> None:
+        self.answer(list(self.names), reply_to)
+
+    def _on_set_property(self, params: list[object], reply_to: object) -> None:
+        if len(params) != 2 or params[0] != "combined" or not isinstance(params[1], bool):
+            self._refuse(UNKNOWN_PROPERTY, "Unknown property", reply_to)
+            return
+        self.combined = params[1]
+        self.answer(None, reply_to)
+
+    def _on_get_property(self, params: list[object], reply_to: object) -> None:
+        if params != ["combined"]:
+            self._refuse(UNKNOWN_PROPERTY, "Unknown property", reply_to)
+            return
+        self.answer(self.combined, reply_to)
+
+
+_METHODS: dict[str, Callable[[StreamConnection, list[object], object], None]] = {
+    "SUBSCRIBE": StreamConnection._on_subscribe,
+    "UNSUBSCRIBE": StreamConnection._on_unsubscribe,
+    "LIST_SUBSCRIPTIONS": StreamConnection._on_list,
+    "SET_PROPERTY": StreamConnection._on_set_property,
+    "GET_PROPERTY": StreamConnection._on_get_property,
+}
+
+
+class Subscribed:
+    """One stream that somebody listens to."""
+
+    __slots__ = ("bar_open_ms", "due_ms", "listeners", "name", "stale", "topic")
+
+    def __init__(self, name: str, topic: Topic) -> None:
+        self.name = name
+        self.topic = topic
+        self.listeners: dict[StreamConnection, None] = {}
+        self.due_ms = 0  # when a stream with a cadence may be pushed again
+        self.stale = True  # partial depth: the book changed since the last push
+        self.bar_open_ms: int | None = None  # klines: open time of the candle pushed last
+
+    def push(self, payload: bytes) -> None:
+        """Sends one payload to everybody who listens."""
+        for listener in self.listeners:
+            listener.push(self.name, payload)
+
+    def is_due(self, now_ms: int) -> bool:
+        """True when the stream's cadence allows a push; the next is then due one cadence later."""
+        if self.due_ms > now_ms:
+            return False
+        self.due_ms = now_ms - now_ms % self.topic.cadence_ms + self.topic.cadence_ms
+        return True
+
+
+class Hub:
+    """Who listens to what, of one product. Market streams by symbol and kind, user streams by listen key."""
+
+    def __init__(self, product: str) -> None:
+        self.product = product
+        self.on_first: Callable[[str], None] = lambda symbol: None  # first market subscription of a symbol
+        self._streams: dict[tuple[str, str], dict[str, Subscribed]] = {}
+        self._keys: dict[str, dict[StreamConnection, None]] = {}
+
+    def join(self, name: str, listener: StreamConnection) -> None:
+        """Adds a listener to a stream; nothing happens for a stream that is not served on its route."""
+        topic = parse_topic(self.product, name)
+        if topic is not None:
+            if self.product == USDM and route_of(USDM, topic) != listener.route:
+                return
+            streams = self._streams.setdefault((topic.symbol, topic.kind), {})
+            streams.setdefault(name, Subscribed(name, topic)).listeners[listener] = None
+            self.on_first(topic.symbol)
+        elif "@" not in name and listener.route == PRIVATE:
+            self._keys.setdefault(name, {})[listener] = None
+
+    def leave(self, name: str, listener: StreamConnection) -> None:
+        """Takes a listener off a stream."""
+        topic = parse_topic(self.product, name)
+        if topic is None:
+            self._keys.get(name, {}).pop(listener, None)
+            return
+        streams = self._streams.get((topic.symbol, topic.kind), {})
+        subscribed = streams.get(name)
+        if subscribed is not None:
+            subscribed.listeners.pop(listener, None)
+            if not subscribed.listeners:
+                del streams[name]
+
+    def of(self, symbol: str, kind: str) -> list[Subscribed]:
+        """The streams of one kind of one symbol that somebody listens to."""
+        streams = self._streams.get((symbol, kind))
+        return list(streams.values()) if streams else []
+
+    def push_user(self, listen_key: str, event: str, payload: bytes) -> None:
+        """Sends one user event to the connections of a listen key that want this kind."""
+        for listener in list(self._keys.get(listen_key, ())):
+            if listener.wants(listen_key, event):
+                listener.push(listen_key, payload)
+
+    @property
+    def stream_count(self) -> int:
+        """How many market streams somebody listens to."""
+        return sum(len(streams) for streams in self._streams.values())

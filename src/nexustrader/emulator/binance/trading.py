@@ -1,0 +1,264 @@
+"""Orders of one product: from a checked request through the matching core to records, ledgers and user events.
+
+Everything the core reports, whether the user's own order or the market caused it, goes through `apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from nexustrader.emulator.binance import filters
+from nexustrader.emulator.binance.accounts import Account, Accounts
+from nexustrader.emulator.binance.errors import ApiError, refusal, rejected
+from nexustrader.emulator.binance.market import Market
+from nexustrader.emulator.binance.records import Execution, OrderRecord
+from nexustrader.emulator.binance.requests import OrderRequest
+from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.userdata import Voice
+from nexustrader.kernel.ports import Clock
+from nexustrader.sim.types import (
+    Accepted,
+    Amended,
+    Canceled,
+    Expired,
+    MatchEvent,
+    Rejected,
+    Side,
+    SimOrder,
+    TimeInForce,
+    Traded,
+)
+
+# Larger than 2**53 on futures: a client that reads ids as floating point will mix orders up.
+FIRST_ORDER_IDS = {SPOT: 12_569_099_453, USDM: 8_389_765_739_703_625_592}
+MODIFICATIONS_MAX = 10_000
+CORE_TIFS: dict[str, TimeInForce] = {"GTC": "GTC", "GTX": "GTC", "IOC": "IOC", "FOK": "FOK"}
+
+
+def _rejection(product: str, reason: str) -> ApiError:
+    """How the venue words the core's refusal at entry."""
+    if product == SPOT:
+        return rejected("Order would immediately match and take.")
+    return refusal({"POST_ONLY": -5022, "FOK": -5021, "REDUCE_ONLY": -2022}[reason])
+
+
+class Trading:
+    """All orders of one product, of all accounts."""
+
+    def __init__(
+        self,
+        product: str,
+        markets: Mapping[str, Market],
+        accounts: Accounts,
+        voice: Voice,
+        clock: Clock,
+        new_id: Callable[[], str],
+        on_first_fill: Callable[[Account], None],
+    ) -> None:
+        self.product = product
+        self.new_id = new_id
+        self._markets = markets
+        self._accounts = accounts
+        self._voice = voice
+        self._clock = clock
+        self._on_first_fill = on_first_fill
+        self._next_order_id = FIRST_ORDER_IDS[product]
+        self._records: dict[int, OrderRecord] = {}
+        self._by_client_id: dict[tuple[str, str, str], OrderRecord] = {}
+        self._cancel_ids: dict[int, str] = {}
+        for market in markets.values():
+            market.on_events = self._applier(market)
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    def check(self, account: Account, request: OrderRequest) -> SimOrder:
+        """The order as the core takes it, with the next id. Raises ApiError when it may not be placed."""
+        market = self._markets[request.listing.symbol]
+        open_orders = len(market.engine.open_orders(account.name))
+        filters.check(request, market.mark, open_orders)
+        known = self._by_client_id.get((account.name, market.symbol, request.client_id or ""))
+        if known is not None and known.is_open:
+            raise rejected("Duplicate order sent.") if self.product == SPOT else refusal(-4116)
+        lots = self._lots(market, request)
+        if lots <= 0:
+            raise refusal(-1013, "LOT_SIZE")
+        order = SimOrder(
+            order_id=self._next_order_id,
+            account=account.name,
+            side=request.side,
+            lots=lots,
+            kind="market" if request.price is None else "limit",
+            price=None if request.price is None else market.instrument.to_ticks(request.price),
+            client_id=request.client_id or self.new_id(),
+            tif=CORE_TIFS[request.tif],
+            post_only=request.post_only,
+            reduce_only=request.reduce_only,
+            timestamp_ms=self._clock.timestamp_ms(),
+            self_trade=request.stp,
+        )
+        self._check_funds(account, market, order)
+        return order
+
+    def place(self, account: Account, request: OrderRequest) -> OrderRecord:
+        """Places an order and returns its record as it stands after immediate executions. Raises ApiError."""
+        order = self.check(account, request)
+        market = self._markets[request.listing.symbol]
+        self._next_order_id += 1
+        now_ms = order.timestamp_ms
+        record = OrderRecord(
+            listing=request.listing,
+            account=account.name,
+            sim=order.snapshot(),
+            type=request.type,
+            tif=request.tif,
+            client_id=order.client_id,
+            stp=request.stp,
+            quote_amount=request.quote_amount or Decimal(0),
+            created_ms=now_ms,
+            updated_ms=now_ms,
+        )
+        events = market.engine.submit(order)
+        if isinstance(events[0], Rejected):
+            raise _rejection(self.product, events[0].reason)
+        self._records[order.order_id] = record
+        self._by_client_id[account.name, market.symbol, order.client_id] = record
+        self.apply(market, events)
+        return record
+
+    def cancel(self, record: OrderRecord, cancel_id: str | None = None) -> None:
+        """Cancels an order. Raises ApiError -2011 when it is not open."""
+        market = self._markets[record.symbol]
+        if not record.is_open:
+            raise refusal(-2011)
+        if cancel_id is not None:
+            self._cancel_ids[record.order_id] = cancel_id
+        self.apply(market, market.engine.cancel(record.order_id))
+        self._cancel_ids.pop(record.order_id, None)
+
+    def modify(self, account: Account, record: OrderRecord, price: Decimal, amount: Decimal) -> None:
+        """Changes price and total of an open limit order. Raises ApiError, and then the order stays as it was.
+
+        The order may end by it: when the new total is filled already, or when it is post-only and would take.
+        """
+        market = self._markets[record.symbol]
+        if not record.is_open:
+            raise refusal(-2013)
+        if record.type != "LIMIT":
+            raise refusal(-5025)
+        if record.modifications >= MODIFICATIONS_MAX:
+            raise refusal(-5026)
+        filters.check_usdm_amount(record.listing, amount, market=False)
+        filters.check_usdm_price(record.listing, record.sim.side, price, market.mark)
+        if not record.sim.reduce_only:
+            filters.check_usdm_notional(record.listing, amount, price, market.mark, code=-5029)
+        if (price, amount) == (record.price, record.amount):
+            raise refusal(-5027)
+        changed = record.sim.snapshot()
+        changed.price, changed.lots = market.instrument.to_ticks(price), market.instrument.to_lots(amount)
+        if changed.remaining > 0:
+            self._check_funds(account, market, changed)
+        record.modifications += 1
+        self.apply(market, market.engine.amend(record.order_id, changed.price, changed.lots))
+
+    # -- readings -----------------------------------------------------------------------------------------
+
+    def find(
+        self, account: Account, symbol: str, order_id: int | None, client_id: str | None
+    ) -> OrderRecord | None:
+        """An order by venue id, or the latest of a client id; None when there is none, or it is another's."""
+        if order_id is not None:
+            record = self._records.get(order_id)
+        else:
+            record = self._by_client_id.get((account.name, symbol, client_id or ""))
+        if record is None or record.account != account.name or record.symbol != symbol:
+            return None
+        return record
+
+    def orders(self, account: Account, symbol: str | None = None) -> list[OrderRecord]:
+        """Every order of an account, oldest first."""
+        return [
+            record
+            for record in self._records.values()
+            if record.account == account.name and symbol in {None, record.symbol}
+        ]
+
+    def open_orders(self, account: Account, symbol: str | None = None) -> list[OrderRecord]:
+        """The open orders of an account, oldest first."""
+        return [record for record in self.orders(account, symbol) if record.is_open]
+
+    @property
+    def order_count(self) -> int:
+        """Orders ever accepted."""
+        return len(self._records)
+
+    # -- what the core reports ----------------------------------------------------------------------------
+
+    def apply(self, market: Market, events: Iterable[MatchEvent]) -> None:
+        """Takes what the core reports, in order: record, ledger, user events."""
+        for event in events:
+            record = self._records[event.order.order_id]
+            account = self._accounts.by_name[record.account]
+            record.sim = event.order
+            record.updated_ms = self._clock.timestamp_ms()
+            applied = account.ledgers[self.product].apply(event)
+            match event:
+                case Traded():
+                    assert applied is not None
+                    if not record.executions:
+                        self._on_first_fill(account)
+                    execution = Execution(
+                        trade_id=event.trade_id,
+                        price=market.instrument.price(event.price_ticks),
+                        amount=market.instrument.amount(event.lots),
+                        fee=applied.fee,
+                        fee_asset=applied.fee_asset,
+                        is_maker=event.is_maker,
+                        realized=applied.realized_pnl,
+                        timestamp_ms=record.updated_ms,
+                    )
+                    record.executions.append(execution)
+                    self._voice.traded(account, market, record, execution)
+                case Accepted():
+                    self._voice.accepted(account, market, record)
+                case Canceled():
+                    self._voice.canceled(account, market, record, self._cancel_ids.get(record.order_id))
+                case Expired():
+                    record.expiry_reason = event.reason
+                    self._voice.expired(account, market, record)
+                case Amended():
+                    self._voice.amended(account, market, record)
+                case Rejected():
+                    raise AssertionError("the core refused an order that it had accepted")
+
+    def _applier(self, market: Market) -> Callable[[list[MatchEvent]], None]:
+        return lambda events: self.apply(market, events)
+
+    def _check_funds(self, account: Account, market: Market, order: SimOrder) -> None:
+        ledger = account.ledgers[self.product]
+        ledger.set_mark(market.symbol, market.mark)
+        price = None
+        if order.kind == "market" and self.product == SPOT:
+            lots, cost_ticks = market.engine.cost_to_take(order.side, order.lots)
+            price = market.listing.tick * cost_ticks / lots if lots else market.mark
+        if ledger.refusal(market.symbol, order, price) is not None:
+            if self.product == SPOT:
+                raise rejected("Account has insufficient balance for requested action.")
+            raise refusal(-2019)
+
+    @staticmethod
+    def _lots(market: Market, request: OrderRequest) -> int:
+        """Lots of the order; for a market order by quote amount as many as that buys or brings now."""
+        if request.amount is not None:
+            return market.instrument.to_lots(request.amount)
+        assert request.quote_amount is not None
+        budget = int(request.quote_amount / (market.listing.tick * market.listing.lot))
+        levels = market.engine.depth(1_000)[1 if request.side is Side.BUY else 0]
+        total = 0
+        for price, lots in levels:
+            taken = min(lots, budget // price)
+            total += taken
+            budget -= taken * price
+            if taken < lots:
+                break
+        return total

@@ -1,0 +1,235 @@
+"""User data: the events an account hears of its own orders and money, and the ways by which it hears them.
+
+Spot pushes through subscriptions on WebSocket API sessions, futures through listen keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from nexustrader.emulator.binance import encode_spot, encode_usdm
+from nexustrader.emulator.binance.accounts import Account, FuturesView, open_notionals
+from nexustrader.emulator.binance.errors import refusal
+from nexustrader.emulator.binance.market import Market
+from nexustrader.emulator.binance.records import Execution, OrderRecord
+from nexustrader.emulator.binance.streams import Hub
+from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.ports import Clock, TimerHandle
+
+NS_PER_MS = 1_000_000
+LISTEN_KEY_TTL_MS = 3_600_000
+FIRST_EXECUTION_ID = 8_641_984
+
+Body = dict[str, object]
+Publish = Callable[[Account, Body], None]
+
+
+class Voice(Protocol):
+    """Tells an account each step in the life of its orders."""
+
+    def accepted(self, account: Account, market: Market, record: OrderRecord) -> None: ...
+    def traded(self, account: Account, market: Market, record: OrderRecord, execution: Execution) -> None: ...
+    def canceled(
+        self, account: Account, market: Market, record: OrderRecord, cancel_id: str | None
+    ) -> None: ...
+    def expired(self, account: Account, market: Market, record: OrderRecord) -> None: ...
+    def amended(self, account: Account, market: Market, record: OrderRecord) -> None: ...
+
+
+class SpotVoice:
+    """executionReport, then outboundAccountPosition with the assets of the symbol."""
+
+    def __init__(self, clock: Clock, publish: Publish, new_id: Callable[[], str]) -> None:
+        self._clock = clock
+        self._publish = publish
+        self._new_id = new_id
+        self._execution_id = FIRST_EXECUTION_ID
+
+    def accepted(self, account: Account, market: Market, record: OrderRecord) -> None:
+        self._tell(account, record, "NEW")
+
+    def traded(self, account: Account, market: Market, record: OrderRecord, execution: Execution) -> None:
+        self._tell(account, record, "TRADE", execution)
+
+    def canceled(self, account: Account, market: Market, record: OrderRecord, cancel_id: str | None) -> None:
+        self._tell(account, record, "CANCELED", cancel_id=cancel_id or self._new_id())
+
+    def expired(self, account: Account, market: Market, record: OrderRecord) -> None:
+        self._tell(account, record, "TRADE_PREVENTION" if record.expiry_reason == "STP" else "EXPIRED")
+
+    def amended(self, account: Account, market: Market, record: OrderRecord) -> None:
+        self._tell(account, record, "REPLACED")
+
+    def _tell(
+        self,
+        account: Account,
+        record: OrderRecord,
+        kind: str,
+        execution: Execution | None = None,
+        cancel_id: str | None = None,
+    ) -> None:
+        now_ms = self._clock.timestamp_ms()
+        self._execution_id += 1
+        self._publish(
+            account,
+            encode_spot.execution_report(
+                record,
+                kind,
+                now_ms=now_ms,
+                execution_id=self._execution_id,
+                execution=execution,
+                cancel_id=cancel_id,
+            ),
+        )
+        account.updated_ms[SPOT] = now_ms
+        balances = account.spot_balances((record.listing.base, record.listing.quote))
+        self._publish(account, encode_spot.account_position(balances, now_ms))
+
+
+class UsdmVoice:
+    """ORDER_TRADE_UPDATE; an execution is preceded by TRADE_LITE and ACCOUNT_UPDATE."""
+
+    def __init__(self, clock: Clock, publish: Publish) -> None:
+        self._clock = clock
+        self._publish = publish
+
+    def accepted(self, account: Account, market: Market, record: OrderRecord) -> None:
+        self._tell(account, market, record, "NEW")
+
+    def traded(self, account: Account, market: Market, record: OrderRecord, execution: Execution) -> None:
+        now_ms = self._clock.timestamp_ms()
+        account.updated_ms[USDM] = account.position_updated_ms[market.symbol] = now_ms
+        self._publish(account, encode_usdm.trade_lite(record, execution, now_ms))
+        position = FuturesView(account, {market.symbol: market}).position(market.symbol)
+        wallets = {record.listing.settle: account.ledgers[USDM].wallet(record.listing.settle)}
+        self._publish(account, encode_usdm.account_update(wallets, [position], now_ms))
+        self._tell(account, market, record, "TRADE", execution)
+
+    def canceled(self, account: Account, market: Market, record: OrderRecord, cancel_id: str | None) -> None:
+        self._tell(account, market, record, "CANCELED")
+
+    def expired(self, account: Account, market: Market, record: OrderRecord) -> None:
+        self._tell(account, market, record, "EXPIRED")
+
+    def amended(self, account: Account, market: Market, record: OrderRecord) -> None:
+        self._tell(account, market, record, "AMENDMENT")
+
+    def leverage_changed(self, account: Account, symbol: str, leverage: int) -> None:
+        """Tells a change of leverage."""
+        now_ms = self._clock.timestamp_ms()
+        self._publish(account, encode_usdm.account_config_update(symbol, leverage, now_ms))
+
+    def _tell(
+        self,
+        account: Account,
+        market: Market,
+        record: OrderRecord,
+        kind: str,
+        execution: Execution | None = None,
+    ) -> None:
+        now_ms = self._clock.timestamp_ms()
+        open_values = open_notionals(market, account.name)
+        self._publish(account, encode_usdm.order_trade_update(record, kind, open_values, now_ms, execution))
+
+
+class ListenKeys:
+    """Listen keys of USD-M: one per account, alive for an hour after the last sign of life."""
+
+    def __init__(self, hub: Hub, clock: Clock, entropy: Entropy, ttl_ms: int = LISTEN_KEY_TTL_MS) -> None:
+        self._hub = hub
+        self._clock = clock
+        self._entropy = entropy
+        self._ttl_ms = ttl_ms
+        self._keys: dict[str, str] = {}
+        self._timers: dict[str, TimerHandle] = {}
+
+    def start(self, account: Account) -> str:
+        """The account's key, a new one if none is alive; its hour begins again."""
+        if account.name not in self._keys:
+            self._keys[account.name] = self._entropy.token_hex(32)
+        return self.keep_alive(account)
+
+    def keep_alive(self, account: Account) -> str:
+        """Begins the key's hour again. Raises ApiError -1125 when none is alive."""
+        key = self._keys.get(account.name)
+        if key is None:
+            raise refusal(-1125)
+        self._stop_timer(account)
+        due_ms = self._clock.timestamp_ms() + self._ttl_ms
+        self._timers[account.name] = self._clock.call_at(due_ms * NS_PER_MS, lambda: self.expire(account))
+        return key
+
+    def close(self, account: Account) -> None:
+        """Ends the key silently. Raises ApiError -1125 when none is alive."""
+        self._stop_timer(account)
+        if self._keys.pop(account.name, None) is None:
+            raise refusal(-1125)
+
+    def expire(self, account: Account) -> bool:
+        """Ends the key as time does: those who listen are told, and then hear nothing more."""
+        self._stop_timer(account)
+        key = self._keys.get(account.name)
+        if key is None:
+            return False
+        self.publish(account, encode_usdm.listen_key_expired(key, self._clock.timestamp_ms()))
+        del self._keys[account.name]
+        return True
+
+    def publish(self, account: Account, event: Body) -> None:
+        """Pushes one user event to whoever listens on the account's key."""
+        key = self._keys.get(account.name)
+        if key is not None:
+            self._hub.push_user(key, str(event["e"]), msgspec.json.encode(event))
+
+    @property
+    def alive(self) -> int:
+        """How many keys are alive."""
+        return len(self._keys)
+
+    def stop(self) -> None:
+        """Stops all timers."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _stop_timer(self, account: Account) -> None:
+        timer = self._timers.pop(account.name, None)
+        if timer is not None:
+            timer.cancel()
+
+
+class SpotSubscriptions:
+    """User data of spot: subscriptions that WebSocket API sessions hold."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, dict[Callable[[bytes], None], int]] = {}
+
+    def add(self, account: Account, send: Callable[[bytes], None], subscription_id: int) -> None:
+        """Adds a session's subscription. Raises ApiError -2035 when the session has one of this account."""
+        listeners = self._listeners.setdefault(account.name, {})
+        if send in listeners:
+            raise refusal(-2035)
+        listeners[send] = subscription_id
+
+    def remove(self, account: Account, send: Callable[[bytes], None]) -> None:
+        """Ends a session's subscription. Raises ApiError -2036 when it has none."""
+        if self._listeners.get(account.name, {}).pop(send, None) is None:
+            raise refusal(-2036)
+
+    def publish(self, account: Account, event: Body) -> None:
+        """Pushes one user event to every session that subscribed."""
+        listeners = self._listeners.get(account.name)
+        if not listeners:
+            return
+        payload = msgspec.json.encode(event)
+        for send, subscription_id in list(listeners.items()):
+            send(b'{"subscriptionId":%d,"event":%b}' % (subscription_id, payload))
+
+    @property
+    def alive(self) -> int:
+        """How many subscriptions are alive."""
+        return sum(len(listeners) for listeners in self._listeners.values())

@@ -1,0 +1,188 @@
+"""`Engine`: runs one strategy against real or emulated venues, with mock accounts where they are configured.
+
+A clean start and a start after a crash take the same path: replay the journal, ask the venue, go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from nexustrader._engine.connect import Connections
+from nexustrader._engine.core import EngineCore
+from nexustrader._engine.requests import ThreadedRequests
+from nexustrader._engine.storage import DeferredJournal, open_storage
+from nexustrader.config import Config
+from nexustrader.constants import ParamBackend
+from nexustrader.error import NexusTraderError
+from nexustrader.kernel.clock import LiveClock
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.log import get_logger, setup_logging
+from nexustrader.kernel.tasks import IoThread, TaskManager
+
+CANCEL_AT_STOP_TIMEOUT_S = 5.0
+CHECKPOINT_INTERVAL_S = 30.0
+TASKS_CANCEL_TIMEOUT_S = 5.0
+IO_CLOSE_TIMEOUT_S = 5.0
+
+_log = get_logger("Engine")
+
+
+class Engine:
+    """Build it from a `Config`, then `start()` (which returns when the run ends) and `dispose()`.
+
+    Raises EngineBuildError (and its subclasses) for a configuration that cannot run, each saying what to change.
+    """
+
+    @staticmethod
+    def set_loop_policy() -> None:
+        """Kept for programs that call it: the engine chooses its own loop."""
+
+    def __init__(self, config: Config) -> None:
+        setup_logging(config.log_config)
+        self._config = config
+        self._loop = _new_loop()
+        asyncio.set_event_loop(self._loop)
+        self._clock = LiveClock(self._loop)
+        self._entropy = Entropy()
+        self._task_manager = TaskManager(self._loop, on_dead=self._on_dead_task)
+        self._journal = DeferredJournal()
+        self._core = EngineCore(config, self._clock, self._journal, spawn=self._spawn)
+        self._connections = Connections(self._core, self._clock, self._task_manager, self._entropy)
+        self._io = IoThread()
+        self._params = self._journal.params
+        self._core.bind_strategy(
+            ThreadedRequests(
+                self._io, self._core.oms, self._connections.io_market, self._connections.io_venues
+            ),
+            {ParamBackend.MEMORY: self._params},
+            self._task_manager.request_shutdown,
+        )
+        self._started = False
+        self._disposed = False
+
+    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> object:
+        return self._task_manager.create_task(work, name=name)
+
+    def _on_dead_task(self, name: str, error: BaseException) -> None:
+        _log.exception(f"task {name!r} ended by an error; the engine goes on", exc=error)
+
+    # -- run -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run until the strategy stops, a signal arrives, or start-up fails (then the reason is raised)."""
+        if self._started:
+            raise NexusTraderError("this engine has run already; build a new Engine to run again")
+        self._started = True
+        self._task_manager.install_signal_handlers()
+        try:
+            self._loop.run_until_complete(self._run())
+        finally:
+            self.dispose()
+
+    async def _run(self) -> None:
+        try:
+            await self._start_up()
+        except BaseException:
+            await self._close_connections()
+            raise
+        try:
+            await self._task_manager.wait()
+        finally:
+            await self._shut_down()
+
+    async def _start_up(self) -> None:
+        self._clock.attach(self._loop)
+        config = self._config
+        await self._connections.build()
+        if config.private_conn_config:
+            open_storage(config, self._journal, self._connections.fingerprints, self._clock)
+            still_open = self._core.oms.restore(self._journal.replay(), self._core.portfolio.adjust)
+            if still_open:
+                _log.warning(
+                    f"the journal knows {still_open} order(s) that may still be open; asking the venue"
+                )
+        await self._connections.start()
+        self._task_manager.create_task(self._checkpoint_forever(), name="journal checkpoint")
+        _log.info(f"{config.strategy_id}-{config.user_id} is connected")
+        self._core.run_start()
+        self._core.scheduler.start()
+
+    async def _checkpoint_forever(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_INTERVAL_S)
+            self._journal.checkpoint()
+
+    # -- stop ------------------------------------------------------------------------------------------------
+
+    async def _shut_down(self) -> None:
+        self._core.run_stop()
+        if self._config.exit_after_cancel:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._cancel_open_orders(), CANCEL_AT_STOP_TIMEOUT_S)
+        self._report_state()
+        self._core.scheduler.stop()
+        await self._close_connections()
+
+    async def _cancel_open_orders(self) -> None:
+        """Ask for the end of every open order of ours and wait until each is known to have ended."""
+        symbols = {(s.account, s.symbol) for s in self._core.oms.open_orders()}
+        for account, symbol in sorted(symbols):
+            try:
+                self._core.ems.cancel_all(account, symbol)
+            except NexusTraderError as error:
+                _log.error(f"{account} {symbol}: orders could not be cancelled: {error}")
+        while any(True for _ in self._core.oms.open_orders()):  # noqa: ASYNC110  # ends are told by many parts
+            await asyncio.sleep(0.02)
+
+    def _report_state(self) -> None:
+        """Say what is left at the venue: the one thing an operator must know after a stop."""
+        left = list(self._core.oms.open_orders())
+        for state in left:
+            _log.error(
+                f"order {state.oid} ({state.symbol}) may still be open: {state.reason or state.public_status.value}"
+            )
+        positions = self._core.cache.get_all_positions()
+        for position in positions.values():
+            _log.info(
+                f"position left open: {position.symbol} {position.signed_amount} at {position.entry_price}"
+            )
+        if not left and not positions:
+            _log.info("verified flat: no open order, no position")
+
+    async def _close_connections(self) -> None:
+        await self._connections.stop_public()
+        await self._connections.stop_private()
+        if self._connections.io_transport.in_use:
+            self._io.run(self._connections.io_transport.close(), IO_CLOSE_TIMEOUT_S)
+        left = await self._task_manager.cancel_all(TASKS_CANCEL_TIMEOUT_S)
+        if left:
+            _log.warning(f"tasks that did not end in time: {', '.join(left)}")
+        self._journal.close()
+
+    def dispose(self) -> None:
+        """Release everything. Idempotent; while the loop runs it only asks for the end of the run."""
+        if self._loop.is_running():
+            self._task_manager.request_shutdown()
+            return
+        if self._disposed:
+            return
+        self._disposed = True
+        self._task_manager.restore_signal_handlers()
+        self._io.stop()
+        self._journal.close()
+        if not self._loop.is_closed():
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+        asyncio.set_event_loop(None)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.SelectorEventLoop()
+    import uvloop
+
+    return uvloop.new_event_loop()

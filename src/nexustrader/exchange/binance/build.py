@@ -1,0 +1,211 @@
+"""Commands to requests: REST and order socket share the parameters. Amounts and prices arrive quantised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from nexustrader.constants import AccountType, OrderSide, OrderType, PositionSide, TimeInForce
+from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument, to_plain
+from nexustrader.error import OrderError
+from nexustrader.exchange.binance.sign import socket_params
+from nexustrader.exchange.binance.spec import Product, product_of
+from nexustrader.venue.spec import Request, Security, Signer
+
+Params = dict[str, str]
+
+# Set by the engine alone: who, what, which id, and the window that the reconciliation relies on.
+OWN_PARAMS = frozenset({
+    "symbol", "side", "type", "quantity", "price", "reduceOnly", "newClientOrderId", "origClientOrderId",
+    "orderId", "apiKey", "timestamp", "recvWindow", "signature",
+})  # fmt: skip
+
+_encode = msgspec.json.Encoder().encode
+_CLOSING_SIDE = {PositionSide.LONG: OrderSide.SELL, PositionSide.SHORT: OrderSide.BUY}
+
+# -- parameters -----------------------------------------------------------------------------------------
+
+
+def order_params(product: Product, instrument: Instrument, command: ev.Submit) -> Params:
+    """The parameters of a create, without time and signature. Raises OrderError."""
+    kind = command.type
+    params = {
+        "symbol": instrument.venue_symbol,
+        "side": command.side.value,
+        "quantity": to_plain(command.amount),
+        "newClientOrderId": command.oid,
+        "newOrderRespType": product.response_type,
+    }
+    if kind is OrderType.LIMIT:
+        params["type"] = "LIMIT"
+        params["timeInForce"] = command.time_in_force.value
+        params["price"] = _price(command)
+    elif kind is OrderType.MARKET:
+        params["type"] = "MARKET"
+    elif kind is OrderType.POST_ONLY:
+        if command.time_in_force is not TimeInForce.GTC:
+            raise OrderError(
+                f"order {command.oid}: a post-only order rests on the book, so it cannot be "
+                f"{command.time_in_force.value}; leave time_in_force at GTC"
+            )
+        params.update(product.post_only)
+        params["price"] = _price(command)
+    else:
+        raise OrderError(
+            f"order {command.oid}: {kind.value} orders are not supported on Binance yet; "
+            "watch the price in the strategy and send MARKET or LIMIT"
+        )
+    if command.reduce_only or command.position_side is not None:
+        params.update(_position_params(product, command))
+    if command.params:
+        params.update(_user_params(command.oid, command.params))
+    return params
+
+
+def _price(command: ev.Submit) -> str:
+    if command.price is None:
+        raise OrderError(f"order {command.oid}: a {command.type.value} order needs a price, none was given")
+    return to_plain(command.price)
+
+
+def _position_params(product: Product, command: ev.Submit) -> Params:
+    """Reduce-only and position side. In hedge mode the closing side reduces by itself and takes no flag."""
+    if not product.is_futures:
+        raise OrderError(
+            f"order {command.oid}: spot has no positions, so it takes neither reduce_only nor position_side"
+        )
+    side = command.position_side
+    if side is None:
+        return {"reduceOnly": "true"}
+    closing = _CLOSING_SIDE.get(side)
+    if closing is None:
+        raise OrderError(f"order {command.oid}: position_side must be LONG or SHORT, not {side.value}")
+    if command.reduce_only and command.side is not closing:
+        raise OrderError(
+            f"order {command.oid}: {command.side.value} opens a {side.value} position, it cannot reduce"
+        )
+    return {"positionSide": side.value}
+
+
+def _user_params(oid: str, params: Mapping[str, ev.ParamValue]) -> Params:
+    """What the user passes on to the venue, as text. Raises OrderError for what the engine sets."""
+    taken = OWN_PARAMS & params.keys()
+    if taken:
+        raise OrderError(
+            f"order {oid}: {', '.join(sorted(taken))} cannot be passed on to Binance, the engine sets it"
+        )
+    return {name: _text(value) for name, value in params.items()}
+
+
+def _text(value: ev.ParamValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return to_plain(Decimal(repr(value))) if isinstance(value, float) else str(value)
+
+
+def cancel_params(product: Product, instrument: Instrument, command: ev.Cancel) -> Params:
+    """The parameters of a cancel. Spot finds the order faster by its own id and checks that both fit."""
+    params = {"symbol": instrument.venue_symbol, "origClientOrderId": command.oid}
+    if command.eid is not None and not product.is_futures:
+        params["orderId"] = command.eid
+    if command.params:
+        params.update(_user_params(command.oid, command.params))
+    return params
+
+
+def amend_params(product: Product, instrument: Instrument, command: ev.Amend) -> Params:
+    """The parameters of an amendment; the amount is the new total. Raises OrderError."""
+    if not product.is_futures:
+        raise OrderError(
+            f"order {command.oid}: Binance spot cannot change the price of an order; "
+            "cancel it and create a new one"
+        )
+    if command.price is None or command.amount is None:
+        raise OrderError(
+            f"order {command.oid}: Binance needs both price and amount to amend; "
+            "take the one that stays from the order"
+        )
+    params = {
+        "symbol": instrument.venue_symbol,
+        "origClientOrderId": command.oid,
+        "side": command.side.value,
+        "quantity": to_plain(command.amount),
+        "price": to_plain(command.price),
+    }
+    if command.params:
+        params.update(_user_params(command.oid, command.params))
+    return params
+
+
+# -- REST -----------------------------------------------------------------------------------------------
+
+
+def order_request(account_type: AccountType, instrument: Instrument, command: ev.Submit) -> Request:
+    product = product_of(account_type)
+    params = order_params(product, instrument, command)
+    return _signed(product, "POST", params, product.order_weight, orders=1)
+
+
+def cancel_request(account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:
+    product = product_of(account_type)
+    return _signed(product, "DELETE", cancel_params(product, instrument, command), 1)
+
+
+def amend_request(account_type: AccountType, instrument: Instrument, command: ev.Amend) -> Request:
+    product = product_of(account_type)
+    params = amend_params(product, instrument, command)
+    return _signed(product, "PUT", params, product.order_weight, orders=1)
+
+
+def cancel_all_request(
+    account_type: AccountType, instrument: Instrument, _command: ev.CancelAll
+) -> Request | None:
+    product = product_of(account_type)
+    symbol = (("symbol", instrument.venue_symbol),)
+    return Request("DELETE", f"{product.root}/{product.cancel_all}", symbol, Security.SIGNED, weight=1)
+
+
+def _signed(product: Product, method: str, params: Params, weight: int, orders: int = 0) -> Request:
+    return Request(
+        method, f"{product.root}/order", tuple(params.items()), Security.SIGNED, weight=weight, orders=orders
+    )
+
+
+# -- order socket ---------------------------------------------------------------------------------------
+
+
+def order_frame(
+    account_type: AccountType,
+    instrument: Instrument,
+    command: ev.Submit | ev.Cancel | ev.Amend,
+    request_id: str,
+    signer: Signer,
+    timestamp_ms: int,
+) -> bytes:
+    """The signed frame of a create, cancel or amend. Raises OrderError."""
+    product = product_of(account_type)
+    params: Mapping[str, str | int]
+    if isinstance(command, ev.Submit):
+        method, params = "order.place", order_params(product, instrument, command)
+    elif isinstance(command, ev.Cancel):
+        method, params = "order.cancel", _with_integer_id(cancel_params(product, instrument, command))
+    else:
+        method, params = "order.modify", amend_params(product, instrument, command)
+    return _encode(
+        {"id": request_id, "method": method, "params": socket_params(params, signer, timestamp_ms)}
+    )
+
+
+def _with_integer_id(params: Params) -> Mapping[str, str | int]:
+    """On the socket ids are JSON integers, while decimals and flags stay text."""
+    eid = params.get("orderId", "")
+    return {**params, "orderId": int(eid)} if eid.isascii() and eid.isdigit() else params
+
+
+def user_subscribe_frame(request_id: str, signer: Signer, timestamp_ms: int) -> bytes:
+    """Start the private events of spot on the order socket."""
+    params = socket_params({}, signer, timestamp_ms)
+    return _encode({"id": request_id, "method": "userDataStream.subscribe.signature", "params": params})

@@ -1,0 +1,141 @@
+"""Account types of Binance and the addresses behind each. Light on purpose: configurations import it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nexustrader.constants import AccountType
+
+EXCHANGE_ID = "binance"
+
+
+class BinanceAccountType(AccountType):
+    """What an account of Binance trades, and where (live, testnet or simulated here)."""
+
+    SPOT = "SPOT"
+    MARGIN = "MARGIN"
+    ISOLATED_MARGIN = "ISOLATED_MARGIN"
+    USD_M_FUTURE = "USD_M_FUTURE"
+    COIN_M_FUTURE = "COIN_M_FUTURE"
+    PORTFOLIO_MARGIN = "PORTFOLIO_MARGIN"
+    SPOT_TESTNET = "SPOT_TESTNET"
+    USD_M_FUTURE_TESTNET = "USD_M_FUTURE_TESTNET"
+    COIN_M_FUTURE_TESTNET = "COIN_M_FUTURE_TESTNET"
+    LINEAR_MOCK = "LINEAR_MOCK"
+    INVERSE_MOCK = "INVERSE_MOCK"
+    SPOT_MOCK = "SPOT_MOCK"
+
+    @property
+    def exchange_id(self) -> str:
+        return EXCHANGE_ID
+
+    @property
+    def is_spot(self) -> bool:
+        return self in (BinanceAccountType.SPOT, BinanceAccountType.SPOT_TESTNET)
+
+    @property
+    def is_margin(self) -> bool:
+        """True for cross margin only."""
+        return self is BinanceAccountType.MARGIN
+
+    @property
+    def is_isolated_margin(self) -> bool:
+        return self is BinanceAccountType.ISOLATED_MARGIN
+
+    @property
+    def is_isolated_margin_or_margin(self) -> bool:
+        return self.is_margin or self.is_isolated_margin
+
+    @property
+    def is_spot_or_margin(self) -> bool:
+        return self.is_spot or self.is_isolated_margin_or_margin
+
+    @property
+    def is_linear(self) -> bool:
+        return self in (BinanceAccountType.USD_M_FUTURE, BinanceAccountType.USD_M_FUTURE_TESTNET)
+
+    @property
+    def is_inverse(self) -> bool:
+        return self in (BinanceAccountType.COIN_M_FUTURE, BinanceAccountType.COIN_M_FUTURE_TESTNET)
+
+    @property
+    def is_future(self) -> bool:
+        return self.is_linear or self.is_inverse
+
+    @property
+    def is_portfolio_margin(self) -> bool:
+        return self is BinanceAccountType.PORTFOLIO_MARGIN
+
+    @property
+    def is_testnet(self) -> bool:
+        return self.value.endswith("_TESTNET")
+
+    @property
+    def is_mock(self) -> bool:
+        return self.value.endswith("_MOCK")
+
+    @property
+    def is_linear_mock(self) -> bool:
+        return self is BinanceAccountType.LINEAR_MOCK
+
+    @property
+    def is_inverse_mock(self) -> bool:
+        return self is BinanceAccountType.INVERSE_MOCK
+
+    @property
+    def is_spot_mock(self) -> bool:
+        return self is BinanceAccountType.SPOT_MOCK
+
+    @property
+    def base_url(self) -> str | None:
+        """REST address; None for a mock, which has no venue behind it."""
+        return _ADDRESSES[self].rest if self in _ADDRESSES else None
+
+    @property
+    def ws_url(self) -> str | None:
+        """Address of the market and user streams, to be joined with a route."""
+        return _ADDRESSES[self].stream if self in _ADDRESSES else None
+
+    @property
+    def ws_order_url(self) -> str | None:
+        """Address of the order socket; None where the venue has none."""
+        return _ADDRESSES[self].trade if self in _ADDRESSES else None
+
+
+class _Addresses(NamedTuple):
+    rest: str
+    stream: str
+    trade: str | None = None
+
+
+_SPOT_REST, _SPOT_STREAM = "https://api.binance.com", "wss://stream.binance.com:9443"
+
+_ADDRESSES: dict[AccountType, _Addresses] = {
+    BinanceAccountType.SPOT: _Addresses(_SPOT_REST, _SPOT_STREAM, "wss://ws-api.binance.com:443/ws-api/v3"),
+    BinanceAccountType.MARGIN: _Addresses(_SPOT_REST, _SPOT_STREAM),
+    BinanceAccountType.ISOLATED_MARGIN: _Addresses(_SPOT_REST, _SPOT_STREAM),
+    BinanceAccountType.USD_M_FUTURE: _Addresses(
+        "https://fapi.binance.com", "wss://fstream.binance.com", "wss://ws-fapi.binance.com/ws-fapi/v1"
+    ),
+    BinanceAccountType.COIN_M_FUTURE: _Addresses(
+        "https://dapi.binance.com", "wss://dstream.binance.com", "wss://ws-dapi.binance.com/ws-dapi/v1"
+    ),
+    BinanceAccountType.PORTFOLIO_MARGIN: _Addresses(
+        "https://papi.binance.com", "wss://fstream.binance.com/pm"
+    ),
+    BinanceAccountType.SPOT_TESTNET: _Addresses(
+        "https://demo-api.binance.com",
+        "wss://demo-stream.binance.com",
+        "wss://demo-ws-api.binance.com/ws-api/v3",
+    ),
+    BinanceAccountType.USD_M_FUTURE_TESTNET: _Addresses(
+        "https://demo-fapi.binance.com",
+        "wss://fstream.binancefuture.com",
+        "wss://testnet.binancefuture.com/ws-fapi/v1",
+    ),
+    BinanceAccountType.COIN_M_FUTURE_TESTNET: _Addresses(
+        "https://demo-dapi.binance.com",
+        "wss://dstream.binancefuture.com",
+        "wss://testnet.binancefuture.com/ws-dapi/v1",
+    ),
+}

@@ -1,0 +1,150 @@
+"""Balances and positions, and the dispatch of private frames.
+
+One meaning of `free`, from REST and stream alike: on spot the venue's own free and locked amounts; on USD-M
+the wallet balance (without unrealised profit) as free and nothing as locked. Margin in use belongs to
+positions and orders there, not to an asset, and the stream never tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from nexustrader.constants import AccountType
+from nexustrader.domain.events import BalanceEvent, OrderEvent, PositionEvent
+from nexustrader.exchange.binance import quirks, wire
+from nexustrader.exchange.binance.parse_orders import Origin, futures_event, spot_event
+from nexustrader.exchange.binance.spec import USD_M, product_of
+from nexustrader.venue.spec import Resolve
+
+Fact = OrderEvent | BalanceEvent | PositionEvent | str
+Read = Callable[[Origin, bytes | msgspec.Raw], tuple[Fact, ...]]
+
+LISTEN_KEY_EXPIRED = "listen_key_expired"
+STREAM_TERMINATED = "stream_terminated"  # the private subscription ended; the socket is still open
+SERVER_SHUTDOWN = "server_shutdown"  # the socket is about to be closed
+BALANCE_UPDATE = (
+    "balance_update"  # a deposit, withdrawal or transfer: told as a difference, so ask for balances
+)
+
+_read_head = wire.reader(wire.Head, "a private frame")
+_read_report = wire.reader(wire.ExecutionReport, "executionReport")
+_read_position = wire.reader(wire.AccountPosition, "outboundAccountPosition")
+_read_order_update = wire.reader(wire.OrderTradeUpdate, "ORDER_TRADE_UPDATE")
+_read_account_update = wire.reader(wire.AccountUpdate, "ACCOUNT_UPDATE")
+_read_spot_account = wire.reader(wire.SpotAccount, "the account")
+_read_futures_balances = wire.reader(list[wire.FuturesBalance], "the balances")
+_read_positions = wire.reader(list[wire.PositionRow], "the positions")
+_read_mode = wire.reader(wire.PositionMode, "the position mode")
+_read_listen_key = wire.reader(wire.ListenKey, "the listen key")
+
+# -- private frames -------------------------------------------------------------------------------------
+
+
+def parse_user_event(
+    account_type: AccountType, account: str, resolve: Resolve, raw: bytes
+) -> tuple[Fact, ...]:
+    """Facts in one private frame, in order; () for event types that say nothing we keep. Raises WireError.
+
+    Takes bare events, the order socket's `{"event": …}` and the combined stream's `{"data": …}`.
+    """
+    origin = Origin(product_of(account_type), account, resolve)
+    head = _read_head(raw)
+    event: bytes | msgspec.Raw = raw
+    for inner in (head.event, head.data):
+        if head.e is None and bytes(inner):
+            event = inner
+            head = _read_head(event)
+    read = _EVENTS.get(head.e or "")
+    return read(origin, event) if read is not None else ()
+
+
+def _on_report(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, ...]:
+    return (spot_event(origin, _read_report(raw)),)
+
+
+def _on_order_update(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, ...]:
+    return (futures_event(origin, _read_order_update(raw).o),)
+
+
+def _on_spot_position(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, ...]:
+    event = _read_position(raw)
+    time = event.u or event.E
+    return tuple(
+        BalanceEvent(account=origin.account, asset=row.a, free=row.f, locked=row.l, timestamp=time)
+        for row in event.B
+    )
+
+
+def _on_account_update(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, ...]:
+    event = _read_account_update(raw)
+    time, cause = event.T or event.E, event.a.m or None
+    balances = [
+        BalanceEvent(account=origin.account, asset=row.a, free=row.wb, timestamp=time, cause=cause)
+        for row in event.a.B
+    ]
+    hedged = {row.s for row in event.a.P if row.ps in quirks.POSITION_SIDES}
+    positions = [
+        PositionEvent(
+            account=origin.account, symbol=origin.symbol(row.s), signed_amount=row.pa, entry_price=row.ep,
+            unrealized_pnl=row.up, position_side=quirks.POSITION_SIDES.get(row.ps), timestamp=time,
+        )
+        for row in event.a.P
+        if row.ps in quirks.POSITION_SIDES or row.s not in hedged  # hedge mode adds an empty BOTH row
+    ]  # fmt: skip
+    return (*balances, *positions)
+
+
+def _says(word: str) -> Read:
+    return lambda _origin, _raw: (word,)
+
+
+# TRADE_LITE is left out on purpose: the full ORDER_TRADE_UPDATE follows, with fee and status.
+_EVENTS: dict[str, Read] = {
+    "executionReport": _on_report,
+    "outboundAccountPosition": _on_spot_position,
+    "balanceUpdate": _says(BALANCE_UPDATE),
+    "eventStreamTerminated": _says(STREAM_TERMINATED),
+    "serverShutdown": _says(SERVER_SHUTDOWN),
+    "ORDER_TRADE_UPDATE": _on_order_update,
+    "ACCOUNT_UPDATE": _on_account_update,
+    "listenKeyExpired": _says(LISTEN_KEY_EXPIRED),
+}
+
+# -- REST -----------------------------------------------------------------------------------------------
+
+
+def parse_balances(account: str, body: bytes, now_ms: int) -> list[BalanceEvent]:
+    """Absolute balances. Spot leaves out assets of which the account holds nothing. Raises WireError."""
+    if body.lstrip()[:1] == b"[":
+        return [
+            BalanceEvent(account=account, asset=row.asset, free=row.balance, timestamp=now_ms)
+            for row in _read_futures_balances(body)
+        ]
+    return [
+        BalanceEvent(account=account, asset=row.asset, free=row.free, locked=row.locked, timestamp=now_ms)
+        for row in _read_spot_account(body).balances
+    ]
+
+
+def parse_positions(account: str, resolve: Resolve, body: bytes, now_ms: int) -> list[PositionEvent]:
+    """Open positions only: what is not listed is flat. Raises WireError."""
+    origin = Origin(USD_M, account, resolve)
+    return [
+        PositionEvent(
+            account=account, symbol=origin.symbol(row.symbol), signed_amount=row.positionAmt,
+            entry_price=row.entryPrice, unrealized_pnl=row.unRealizedProfit,
+            position_side=quirks.POSITION_SIDES.get(row.positionSide), timestamp=now_ms, snapshot=True,
+        )
+        for row in _read_positions(body)
+        if row.positionAmt
+    ]  # fmt: skip
+
+
+def parse_is_hedge_mode(body: bytes) -> bool:
+    return _read_mode(body).dualSidePosition
+
+
+def parse_listen_key(body: bytes) -> str:
+    return _read_listen_key(body).listenKey

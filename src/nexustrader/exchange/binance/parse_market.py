@@ -1,0 +1,235 @@
+"""Public data: stream frames and REST answers to public structs. The hot path: one decode, one struct."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from nexustrader.constants import AccountType, DataType, KlineInterval, OrderSide
+from nexustrader.domain.instrument import Instrument
+from nexustrader.error import KlineSupportedError, SubscriptionError
+from nexustrader.exchange.binance import wire
+from nexustrader.exchange.binance.spec import BOOK_DEPTHS, EXCHANGE, Product, product_of
+from nexustrader.market.subscriptions import Stream
+from nexustrader.schema import (
+    BookL1,
+    BookL2,
+    BookOrderData,
+    FundingRate,
+    IndexPrice,
+    Kline,
+    MarkPrice,
+    Ticker,
+    Trade,
+)
+from nexustrader.venue.spec import Deliver
+
+Delivers = Mapping[DataType, Deliver]
+NowMs = Callable[[], int]
+OnFrame = Callable[[bytes], None]
+
+_read_head = wire.reader(wire.Head, "a market frame")
+_read_book = wire.reader(wire.Frame[wire.BookTicker], "bookTicker", lax=True)
+_read_spot_depth = wire.reader(wire.Frame[wire.SpotDepth], "depth", lax=True)
+_read_depth = wire.reader(wire.Frame[wire.Depth], "depth", lax=True)
+_read_trade = wire.reader(wire.Frame[wire.Trade], "trade", lax=True)
+_read_kline = wire.reader(wire.Frame[wire.Kline], "kline", lax=True)
+_read_mark_price = wire.reader(wire.Frame[wire.MarkPrice], "markPrice", lax=True)
+_read_server_time = wire.reader(wire.ServerTime, "the server time")
+_read_klines = wire.reader(list[wire.KlineRow], "klines", lax=True)
+_read_ticker = wire.reader(wire.Ticker24h, "the 24 h ticker", lax=True)
+
+# -- topics ---------------------------------------------------------------------------------------------
+
+_TOPIC_PREFIX = b'{"stream":"'
+_TOPIC_START = len(_TOPIC_PREFIX)
+
+
+def topic_of(raw: bytes) -> str | None:
+    """The topic of a combined-stream frame; None for other objects. Raises WireError for all else."""
+    if raw.startswith(_TOPIC_PREFIX):
+        try:
+            topic = raw[_TOPIC_START : raw.index(b'"', _TOPIC_START)].decode()
+        except ValueError:  # no end, or not UTF-8: the full decode says what is wrong
+            pass
+        else:
+            if "\\" not in topic:
+                return topic
+    return _read_head(raw).stream
+
+
+def checked_interval(product: Product, interval: str) -> str:
+    """The interval, if the product has klines of it. Raises KlineSupportedError."""
+    if interval not in product.intervals:
+        raise KlineSupportedError(
+            f"Binance {product.instrument_type.value} has no klines of {interval!r}; "
+            f"it has {', '.join(sorted(product.intervals))}"
+        )
+    return interval
+
+
+def stream_topic(account_type: AccountType, stream: Stream, instrument: Instrument) -> tuple[str, str]:
+    """-> (route, topic). Raises SubscriptionError for data that this product does not stream."""
+    product = product_of(account_type)
+    channel = product.channels.get(stream.kind)
+    if channel is None:
+        raise SubscriptionError(
+            f"Binance {product.instrument_type.value} streams no {stream.kind.value} for {stream.symbol}"
+        )
+    if stream.kind is DataType.KLINE:
+        checked_interval(product, stream.detail)
+    if stream.kind is DataType.BOOKL2 and stream.detail not in BOOK_DEPTHS:
+        raise SubscriptionError(
+            f"Binance has no book of {stream.detail or 'no'} levels for {stream.symbol}; "
+            f"use one of {', '.join(BOOK_DEPTHS)}"
+        )
+    return channel.route, f"{instrument.venue_symbol.lower()}@{channel.name.format(stream.detail)}"
+
+
+def subscribe_frame(topics: list[str], request_id: int, *, subscribe: bool) -> bytes:
+    method = "SUBSCRIBE" if subscribe else "UNSUBSCRIBE"
+    return msgspec.json.encode({"method": method, "params": topics, "id": request_id})
+
+
+# -- decoders -------------------------------------------------------------------------------------------
+
+
+class _Bind(NamedTuple):
+    """What a decoder is specialised for."""
+
+    product: Product
+    symbol: str
+    detail: str
+    deliver: Delivers
+    now_ms: NowMs
+
+
+def _book_l1(bind: _Bind) -> OnFrame:
+    deliver, exchange, symbol, now_ms = bind.deliver[DataType.BOOKL1], EXCHANGE, bind.symbol, bind.now_ms
+
+    def on_frame(raw: bytes) -> None:
+        tick = _read_book(raw).data
+        deliver(BookL1(exchange, symbol, tick.b, tick.a, tick.B, tick.A, tick.T or now_ms()))
+
+    return on_frame
+
+
+def _book_l2(bind: _Bind) -> OnFrame:
+    deliver, symbol = bind.deliver[DataType.BOOKL2], bind.symbol
+    read = _read_depth if bind.product.is_futures else _read_spot_depth
+
+    def on_frame(raw: bytes) -> None:
+        book = read(raw).data
+        deliver(BookL2(EXCHANGE, symbol, _levels(book.bids), _levels(book.asks), book.time or bind.now_ms()))
+
+    return on_frame
+
+
+def _levels(side: list[wire.Level]) -> list[BookOrderData]:
+    return [BookOrderData(level.price, level.size) for level in side]
+
+
+def _trade(bind: _Bind) -> OnFrame:
+    deliver, symbol = bind.deliver[DataType.TRADE], bind.symbol
+    buy, sell = OrderSide.BUY, OrderSide.SELL
+
+    def on_frame(raw: bytes) -> None:
+        trade = _read_trade(raw).data
+        side = sell if trade.m else buy  # m: the buyer was the maker, so a seller took
+        deliver(Trade(EXCHANGE, side, symbol, trade.p, trade.q, trade.T))
+
+    return on_frame
+
+
+def _kline(bind: _Bind) -> OnFrame:
+    deliver, symbol, interval = bind.deliver[DataType.KLINE], bind.symbol, KlineInterval(bind.detail)
+
+    def on_frame(raw: bytes) -> None:
+        event = _read_kline(raw).data
+        bar = event.k
+        deliver(
+            Kline(
+                exchange=EXCHANGE, symbol=symbol, interval=interval,
+                open=bar.o, high=bar.h, low=bar.l, close=bar.c,
+                volume=bar.v, quote_volume=bar.q, taker_volume=bar.V, taker_quote_volume=bar.Q,
+                start=bar.t, timestamp=event.E, confirm=bar.x,
+            )
+        )  # fmt: skip
+
+    return on_frame
+
+
+def _mark_price(bind: _Bind) -> OnFrame:
+    """One stream, three kinds: each goes out only to who wants it."""
+    symbol = bind.symbol
+    mark, index, funding = map(
+        bind.deliver.get, (DataType.MARK_PRICE, DataType.INDEX_PRICE, DataType.FUNDING_RATE)
+    )
+
+    def on_frame(raw: bytes) -> None:
+        tick = _read_mark_price(raw).data
+        if mark is not None:
+            mark(MarkPrice(EXCHANGE, symbol, tick.p, tick.E))
+        if index is not None:
+            index(IndexPrice(EXCHANGE, symbol, tick.i, tick.E))
+        if funding is not None and tick.r:  # dated futures have none
+            funding(FundingRate(EXCHANGE, symbol, float(tick.r), tick.E, tick.T))
+
+    return on_frame
+
+
+_MAKERS: Mapping[DataType, Callable[[_Bind], OnFrame]] = {
+    DataType.BOOKL1: _book_l1,
+    DataType.BOOKL2: _book_l2,
+    DataType.TRADE: _trade,
+    DataType.KLINE: _kline,
+    DataType.MARK_PRICE: _mark_price,
+    DataType.INDEX_PRICE: _mark_price,
+    DataType.FUNDING_RATE: _mark_price,
+}
+
+
+def decoder(
+    account_type: AccountType, stream: Stream, instrument: Instrument, deliver: Delivers, now_ms: NowMs
+) -> OnFrame:
+    """A function for the frames of one stream, symbol bound. It raises WireError for what it cannot read."""
+    make = _MAKERS.get(stream.kind)
+    if make is None:
+        raise SubscriptionError(f"Binance has no stream of {stream.kind.value} for {stream.symbol}")
+    return make(_Bind(product_of(account_type), instrument.symbol, stream.detail, deliver, now_ms))
+
+
+# -- REST -----------------------------------------------------------------------------------------------
+
+
+def parse_server_time(body: bytes) -> int:
+    return _read_server_time(body).serverTime
+
+
+def parse_klines(instrument: Instrument, interval: str, body: bytes, now_ms: int) -> list[Kline]:
+    """Oldest first. A bar whose end is still to come is not confirmed and has `now_ms` as its timestamp."""
+    bar_length = KlineInterval(interval)
+    return [
+        Kline(
+            exchange=EXCHANGE, symbol=instrument.symbol, interval=bar_length,
+            open=row.open, high=row.high, low=row.low, close=row.close,
+            volume=row.volume, quote_volume=row.quote_volume,
+            taker_volume=row.taker_volume, taker_quote_volume=row.taker_quote_volume,
+            start=row.open_time, timestamp=min(row.close_time, now_ms), confirm=row.close_time < now_ms,
+        )
+        for row in _read_klines(body)
+    ]  # fmt: skip
+
+
+def parse_ticker(instrument: Instrument, body: bytes) -> Ticker:
+    ticker = _read_ticker(body)
+    return Ticker(
+        exchange=EXCHANGE,
+        symbol=instrument.symbol,
+        last_price=ticker.lastPrice,
+        timestamp=ticker.closeTime,
+        volume=ticker.volume,
+        volumeCcy=ticker.quoteVolume,
+    )

@@ -1,0 +1,131 @@
+"""Binance as a `Venue`: the pure functions of this package under the names that the engine calls."""
+
+from __future__ import annotations
+
+from nexustrader.constants import AccountType, InstrumentType
+from nexustrader.error import EngineBuildError
+from nexustrader.exchange.binance import (
+    build,
+    build_queries,
+    parse_account,
+    parse_market,
+    parse_replies,
+    sign,
+)
+from nexustrader.exchange.binance import parse_instruments as instruments
+from nexustrader.exchange.binance import parse_orders as orders
+from nexustrader.exchange.binance.constants import BinanceAccountType
+from nexustrader.exchange.binance.spec import SPEC, product_of
+from nexustrader.venue.spec import Endpoints, RateLimit, Request, UserStreamKind, Venue
+
+# Who serves an instrument when the user names no account: the first of these that is configured.
+_PREFERENCE: dict[str, tuple[BinanceAccountType, ...]] = {
+    InstrumentType.SPOT.value: (
+        BinanceAccountType.PORTFOLIO_MARGIN,
+        BinanceAccountType.ISOLATED_MARGIN,
+        BinanceAccountType.MARGIN,
+        BinanceAccountType.SPOT_TESTNET,
+        BinanceAccountType.SPOT,
+        BinanceAccountType.SPOT_MOCK,
+    ),
+    InstrumentType.LINEAR.value: (
+        BinanceAccountType.PORTFOLIO_MARGIN,
+        BinanceAccountType.USD_M_FUTURE,
+        BinanceAccountType.USD_M_FUTURE_TESTNET,
+        BinanceAccountType.LINEAR_MOCK,
+    ),
+    InstrumentType.INVERSE.value: (
+        BinanceAccountType.PORTFOLIO_MARGIN,
+        BinanceAccountType.COIN_M_FUTURE,
+        BinanceAccountType.COIN_M_FUTURE_TESTNET,
+        BinanceAccountType.INVERSE_MOCK,
+    ),
+}
+
+
+class BinanceVenue:
+    """Spot and USD-M futures, live and testnet. Refuses other account types by name (EngineBuildError)."""
+
+    spec = SPEC
+
+    def account_types(self) -> type[AccountType]:
+        return BinanceAccountType
+
+    def endpoints(self, account_type: AccountType) -> Endpoints:
+        product_of(account_type)
+        if not isinstance(account_type, BinanceAccountType) or not (
+            account_type.base_url and account_type.ws_url
+        ):
+            raise EngineBuildError(f"Binance {account_type.value} has no address")
+        return Endpoints(account_type.base_url, account_type.ws_url, account_type.ws_order_url)
+
+    def rate_limits(self, account_type: AccountType) -> tuple[RateLimit, ...]:
+        return product_of(account_type).limits
+
+    def user_stream(self, account_type: AccountType) -> UserStreamKind:
+        futures = product_of(account_type).is_futures
+        return UserStreamKind.LISTEN_KEY if futures else UserStreamKind.TRADE_SOCKET
+
+    def market_account(self, instrument_type: str, account_types: list[AccountType]) -> AccountType | None:
+        preferred = _PREFERENCE.get(instrument_type, ())
+        return next((member for member in preferred if member in account_types), None)
+
+    def server_time_request(self, account_type: AccountType) -> Request:
+        return product_of(account_type).server_time
+
+    def instruments_request(self, account_type: AccountType) -> Request:
+        return product_of(account_type).exchange_info
+
+    def balances_request(self, account_type: AccountType) -> Request:
+        return product_of(account_type).balances
+
+    def positions_request(self, account_type: AccountType) -> Request | None:
+        return product_of(account_type).positions
+
+    def position_mode_request(self, account_type: AccountType) -> Request | None:
+        return product_of(account_type).position_mode
+
+    make_signer = staticmethod(sign.make_signer)
+    sign_request = staticmethod(sign.sign_request)
+
+    parse_server_time = staticmethod(parse_market.parse_server_time)
+    used_limits = staticmethod(parse_replies.used_limits)
+    parse_instruments = staticmethod(instruments.parse_instruments)
+    klines_request = staticmethod(build_queries.klines_request)
+    parse_klines = staticmethod(parse_market.parse_klines)
+    ticker_request = staticmethod(build_queries.ticker_request)
+    parse_ticker = staticmethod(parse_market.parse_ticker)
+
+    stream_topic = staticmethod(parse_market.stream_topic)
+    subscribe_frame = staticmethod(parse_market.subscribe_frame)
+    topic_of = staticmethod(parse_market.topic_of)
+    control_problem = staticmethod(parse_replies.control_problem)
+    decoder = staticmethod(parse_market.decoder)
+
+    order_request = staticmethod(build.order_request)
+    cancel_request = staticmethod(build.cancel_request)
+    amend_request = staticmethod(build.amend_request)
+    cancel_all_request = staticmethod(build.cancel_all_request)
+    order_frame = staticmethod(build.order_frame)
+    parse_ws_reply = staticmethod(parse_replies.parse_ws_reply)
+    parse_rest_reply = staticmethod(parse_replies.parse_rest_reply)
+    parse_order_reply = staticmethod(orders.parse_order_reply)
+
+    user_subscribe_frame = staticmethod(build.user_subscribe_frame)
+    listen_key_request = staticmethod(build_queries.listen_key_request)
+    parse_listen_key = staticmethod(parse_account.parse_listen_key)
+    listen_key_route = staticmethod(build_queries.listen_key_route)
+    parse_user_event = staticmethod(parse_account.parse_user_event)
+
+    query_order_request = staticmethod(build_queries.query_order_request)
+    open_orders_request = staticmethod(build_queries.open_orders_request)
+    fills_request = staticmethod(build_queries.fills_request)
+    parse_orders = staticmethod(orders.parse_orders)
+    parse_fills = staticmethod(orders.parse_fills)
+    is_not_found = staticmethod(parse_replies.is_not_found)
+    parse_balances = staticmethod(parse_account.parse_balances)
+    parse_positions = staticmethod(parse_account.parse_positions)
+    parse_is_hedge_mode = staticmethod(parse_account.parse_is_hedge_mode)
+
+
+VENUE: Venue = BinanceVenue()

@@ -1,0 +1,440 @@
+"""Messages as on the wire, as far as they are read: unknown keys are skipped, wrong values refuse a message.
+
+Prices and sizes of market data decode straight to float (correctly rounded); money of orders and accounts is
+Decimal. Numbers must be finite and of a plausible size; identifiers are exact 64-bit integers. Where the
+venue has one thing under two names, the fields carry the longer one, and `rename` the one on the wire.
+"""
+
+# ruff: noqa: N815, E741 — fields carry the venue's own names
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from nexustrader.error import WireError
+
+T = TypeVar("T")
+
+Px = Annotated[float, msgspec.Meta(ge=0, lt=1e300)]  # the bounds also refuse nan and infinity
+Rate = Annotated[str, msgspec.Meta(pattern=r"^(-?\d+(\.\d+)?)?\Z", max_length=40)]  # "" when there is none
+Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Ms = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+DECIMAL_EXPONENT_MAX = 40
+ERROR_CHARS_MAX = 200
+
+
+def reader(kind: type[T], what: str, *, lax: bool = False) -> Callable[[bytes | msgspec.Raw], T]:
+    """A decoder of `kind` that raises WireError and nothing else. `lax` takes numbers written as strings."""
+    decode = msgspec.json.Decoder(kind, strict=not lax).decode
+
+    def read(raw: bytes | msgspec.Raw) -> T:
+        try:
+            return decode(raw)
+        except (ValueError, RecursionError) as error:  # bad UTF-8 and all of msgspec's errors are ValueError
+            words = str(error)[:ERROR_CHARS_MAX]
+            raise WireError(f"{what} cannot be read: {words}. Nothing is concluded from it") from None
+
+    return read
+
+
+class _Money(msgspec.Struct):
+    """Base of structs with Decimals: refuses nan, infinity and absurd exponents."""
+
+    def __post_init__(self) -> None:
+        for value in msgspec.structs.astuple(self):
+            if type(value) is Decimal and not (
+                value.is_finite() and abs(value.adjusted()) <= DECIMAL_EXPONENT_MAX
+            ):
+                raise ValueError("a number is not finite or not plausible")
+
+
+class Head(msgspec.Struct):
+    """What tells frames apart, in any of the envelopes: combined stream, order socket, bare."""
+
+    e: str | None = None
+    stream: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
+    event: msgspec.Raw = msgspec.Raw(b"")
+
+
+# -- market streams -------------------------------------------------------------------------------------
+
+
+class Frame(msgspec.Struct, Generic[T], gc=False):
+    """Combined-stream envelope."""
+
+    data: T
+
+
+class BookTicker(msgspec.Struct, gc=False):
+    b: Px
+    B: Px
+    a: Px
+    A: Px
+    T: Ms = 0  # futures only
+
+
+class Trade(msgspec.Struct, gc=False):
+    """`trade` of spot and `aggTrade` of futures."""
+
+    p: Px
+    q: Px
+    T: Ms
+    m: bool
+
+
+class Level(msgspec.Struct, array_like=True, gc=False):
+    price: Px
+    size: Px
+
+
+class SpotDepth(msgspec.Struct, gc=False):
+    """Partial depth of spot; names neither symbol nor time."""
+
+    bids: list[Level]
+    asks: list[Level]
+    time: Ms = 0
+
+
+class Depth(msgspec.Struct, gc=False, rename={"bids": "b", "asks": "a", "time": "T"}):
+    """Partial depth of futures."""
+
+    bids: list[Level]
+    asks: list[Level]
+    time: Ms
+
+
+class Candle(msgspec.Struct, gc=False):
+    t: Ms
+    o: Px
+    h: Px
+    l: Px
+    c: Px
+    v: Px
+    q: Px
+    V: Px
+    Q: Px
+    x: bool
+
+
+class Kline(msgspec.Struct, gc=False):
+    E: Ms
+    k: Candle
+
+
+class MarkPrice(msgspec.Struct, gc=False):
+    E: Ms
+    p: Px
+    i: Px
+    r: Rate = ""
+    T: Ms = 0
+
+
+# -- public REST ----------------------------------------------------------------------------------------
+
+
+class ServerTime(msgspec.Struct):
+    serverTime: Ms
+
+
+class KlineRow(msgspec.Struct, array_like=True, gc=False):
+    open_time: Ms
+    open: Px
+    high: Px
+    low: Px
+    close: Px
+    volume: Px
+    close_time: Ms
+    quote_volume: Px
+    trades: int
+    taker_volume: Px
+    taker_quote_volume: Px
+
+
+class Ticker24h(msgspec.Struct):
+    lastPrice: Px
+    volume: Px
+    quoteVolume: Px
+    closeTime: Ms
+
+
+class Filter(_Money):
+    """Any filter; each type uses some of the fields."""
+
+    filterType: str
+    minPrice: Decimal | None = None
+    maxPrice: Decimal | None = None
+    tickSize: Decimal | None = None
+    minQty: Decimal | None = None
+    maxQty: Decimal | None = None
+    stepSize: Decimal | None = None
+    minNotional: Decimal | None = None
+    maxNotional: Decimal | None = None
+    notional: Decimal | None = None
+    applyToMarket: bool = True
+    applyMinToMarket: bool = True
+    applyMaxToMarket: bool = False
+
+
+class SymbolRow(msgspec.Struct):
+    """One symbol of spot or of USD-M."""
+
+    symbol: str
+    status: str
+    baseAsset: str
+    quoteAsset: str
+    filters: list[Filter]
+    isSpotTradingAllowed: bool = True
+    marginAsset: str | None = None
+    deliveryDate: Ms = 0
+    onboardDate: Ms = 0
+
+
+class ExchangeInfo(msgspec.Struct):
+    symbols: list[msgspec.Raw]
+
+
+class ListenKey(msgspec.Struct):
+    listenKey: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,256}\Z")]  # it becomes part of a URL
+
+
+# -- orders and account by REST or order socket ---------------------------------------------------------
+
+
+class OrderFill(_Money):
+    tradeId: Id
+    price: Decimal
+    qty: Decimal
+    commission: Decimal = Decimal(0)
+    commissionAsset: str | None = None
+    maker: ClassVar[bool] = False  # what a create executes at once, it takes
+
+
+class TradeRow(_Money, rename={"tradeId": "id"}):
+    """`myTrades` of spot, `userTrades` of futures."""
+
+    tradeId: Id
+    orderId: Id
+    symbol: str
+    price: Decimal
+    qty: Decimal
+    time: Ms
+    commission: Decimal = Decimal(0)
+    commissionAsset: str | None = None
+    isMaker: bool = False
+    maker: bool = False
+
+
+class OrderReply(_Money):
+    """An order in a reply to a command or query, of either product. Which keys come depends on the call."""
+
+    symbol: str = ""
+    orderId: Id | None = None
+    clientOrderId: str = ""
+    origClientOrderId: str = ""
+    status: str = ""
+    side: str = ""
+    type: str = ""
+    timeInForce: str = ""
+    price: Decimal | None = None
+    origQty: Decimal | None = None
+    executedQty: Decimal | None = None
+    avgPrice: Decimal | None = None
+    cummulativeQuoteQty: Decimal | None = None
+    cumQuote: Decimal | None = None
+    reduceOnly: bool | None = None
+    expiryReason: str | None = None
+    time: Ms = 0
+    transactTime: Ms = 0
+    updateTime: Ms = 0
+    fills: list[OrderFill] = []
+    orderReports: list[OrderReply] = []  # of an order list, when all orders are cancelled
+    code: int | str | None = None  # a setting call answers with a code instead of an order
+
+
+class SpotBalance(_Money):
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+
+class SpotAccount(msgspec.Struct):
+    balances: list[SpotBalance]
+
+
+class FuturesBalance(_Money):
+    asset: str
+    balance: Decimal
+
+
+class PositionRow(_Money):
+    symbol: str
+    positionAmt: Decimal
+    entryPrice: Decimal
+    unRealizedProfit: Decimal = Decimal(0)
+    positionSide: str = "BOTH"
+
+
+class PositionMode(msgspec.Struct):
+    dualSidePosition: bool
+
+
+# -- user events ----------------------------------------------------------------------------------------
+
+
+_EVENT_LETTERS = {
+    "symbol": "s",
+    "clientOrderId": "c",
+    "side": "S",
+    "type": "o",
+    "timeInForce": "f",
+    "origQty": "q",
+    "price": "p",
+    "execution": "x",
+    "status": "X",
+    "orderId": "i",
+    "time": "T",
+    "lastQty": "l",
+    "executedQty": "z",
+    "lastPrice": "L",
+    "commission": "n",
+    "commissionAsset": "N",
+    "tradeId": "t",
+    "maker": "m",
+}
+
+
+class ExecutionReport(
+    _Money,
+    rename=_EVENT_LETTERS
+    | {"cummulativeQuoteQty": "Z", "origClientOrderId": "C", "reject": "r", "expiry": "eR"},
+):
+    symbol: str
+    clientOrderId: str
+    side: str
+    type: str
+    timeInForce: str
+    origQty: Decimal
+    price: Decimal
+    execution: str
+    status: str
+    orderId: Id
+    time: Ms
+    lastQty: Decimal
+    executedQty: Decimal
+    lastPrice: Decimal
+    commission: Decimal = Decimal(0)
+    commissionAsset: str | None = None
+    tradeId: Id = -1
+    maker: bool = False
+    cummulativeQuoteQty: Decimal | None = None
+    origClientOrderId: str | None = None
+    reject: str = "NONE"
+    expiry: str | int | None = None
+    avgPrice: ClassVar[Decimal | None] = None
+    cumQuote: ClassVar[Decimal | None] = None
+    reduceOnly: ClassVar[bool | None] = None
+
+
+class FuturesOrder(_Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er"}):
+    symbol: str
+    clientOrderId: str
+    side: str
+    type: str
+    timeInForce: str
+    origQty: Decimal
+    price: Decimal
+    execution: str
+    status: str
+    orderId: Id
+    time: Ms
+    lastQty: Decimal
+    executedQty: Decimal
+    lastPrice: Decimal
+    commission: Decimal = Decimal(0)
+    commissionAsset: str | None = None
+    tradeId: Id = 0
+    maker: bool = False
+    avgPrice: Decimal | None = None
+    reduceOnly: bool | None = None
+    expiry: str | int | None = None
+    cummulativeQuoteQty: ClassVar[Decimal | None] = None
+    cumQuote: ClassVar[Decimal | None] = None
+
+
+class OrderTradeUpdate(msgspec.Struct):
+    o: FuturesOrder
+
+
+class SpotAsset(_Money):
+    a: str
+    f: Decimal
+    l: Decimal
+
+
+class AccountPosition(msgspec.Struct):
+    E: Ms
+    B: list[SpotAsset]
+    u: Ms = 0
+
+
+class FuturesAsset(_Money):
+    a: str
+    wb: Decimal
+
+
+class FuturesPosition(_Money):
+    s: str
+    pa: Decimal
+    ep: Decimal
+    up: Decimal = Decimal(0)
+    ps: str = "BOTH"
+
+
+class AccountChange(msgspec.Struct):
+    m: str = ""
+    B: list[FuturesAsset] = []
+    P: list[FuturesPosition] = []
+
+
+class AccountUpdate(msgspec.Struct):
+    E: Ms
+    a: AccountChange
+    T: Ms = 0
+
+
+# -- replies --------------------------------------------------------------------------------------------
+
+
+class Complaint(msgspec.Struct):
+    """`{"code", "msg"}` of an error, or of a setting call that succeeded."""
+
+    code: int | str | None = None
+    msg: str | None = None
+
+
+class LimitData(msgspec.Struct):
+    serverTime: Ms = 0
+    retryAfter: Ms = 0
+
+
+class WsError(msgspec.Struct):
+    code: int | str | None = None
+    msg: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+class WsEnvelope(msgspec.Struct):
+    """A reply of the order socket, or of a market socket to (un)subscribing."""
+
+    id: int | str | msgspec.UnsetType | None = msgspec.UNSET
+    status: int | None = None
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: WsError | None = None
+    code: int | str | None = None
+    msg: str | None = None

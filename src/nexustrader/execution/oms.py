@@ -1,0 +1,224 @@
+"""The order book of record: owns every order's state, applies facts to it, and tells who needs to know.
+
+A fact is journalled before it is applied. What users see are snapshots, sent after the state has moved, in the
+order of the order's life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from nexustrader.constants import ExchangeType, OrderStatus
+from nexustrader.domain import events as ev
+from nexustrader.domain import order as orders
+from nexustrader.domain.ids import is_ours
+from nexustrader.domain.order import OrderState
+from nexustrader.domain.order_effects import FillDelta, Notice, Told
+from nexustrader.error import JournalError
+from nexustrader.kernel.log import get_logger
+from nexustrader.kernel.ports import Journal
+from nexustrader.market.cache import Cache
+from nexustrader.schema import Order
+
+FOREIGN_FILLS_REMEMBERED_MAX = 100_000
+
+Tell = Callable[[Notice, Order], None]
+OnFill = Callable[[OrderState, FillDelta], None]
+
+_LOGGED = frozenset({Notice.RESURRECTED, Notice.OVERFILL, Notice.UNKNOWN})
+
+_log = get_logger("OMS")
+
+
+class OrderManager:
+    """Applies commands and facts to orders; knows nothing of sockets or time."""
+
+    def __init__(self, journal: Journal, cache: Cache, shard: int, *, tell: Tell, on_fill: OnFill) -> None:
+        self._journal = journal
+        self._cache = cache
+        self._shard = shard
+        self._tell = tell
+        self._on_fill = on_fill
+        self._orders: dict[str, OrderState] = {}
+        self._aliases: dict[str, str] = {}  # the user's client_oid -> our oid
+        self._foreign_fills: dict[tuple[str, str], None] = {}
+        self.journal_failed = False
+
+    # -- commands --------------------------------------------------------------------------------------------
+
+    def begin(self, command: ev.Submit) -> None:
+        """Journal an intent and know its order. Raises JournalError: then nothing may be sent."""
+        self._journal.append(command)
+        self._orders[command.oid] = orders.apply(None, command).order
+        if command.client_oid is not None:
+            self._aliases[command.client_oid] = command.oid
+
+    def refuse(self, command: ev.Submit, event: ev.OrderEvent) -> None:
+        """Know an order that was refused here, before any byte of it could leave. Nothing to journal."""
+        self._orders[command.oid] = orders.apply(None, command).order
+        if command.client_oid is not None:
+            self._aliases[command.client_oid] = command.oid
+        self._move(event)
+
+    def record(self, command: ev.Submit | ev.Cancel | ev.Amend | ev.CancelAll) -> None:
+        """Journal a command on orders that are known already; a full disk never stops a cancel."""
+        self._write(command)
+
+    def record_adjustment(self, event: ev.PositionEvent) -> None:
+        """Journal that the venue's word on a position took the place of our fold."""
+        self._write(event)
+
+    # -- facts -----------------------------------------------------------------------------------------------
+
+    def apply(self, event: ev.OrderEvent) -> None:
+        """Journal one fact, move its order, tell the strategy. Facts about strangers' orders only count as fills."""
+        if event.oid not in self._orders and not self._may_adopt(event):
+            if event.fill is not None:
+                self._count_foreign_fill(event)
+            return
+        self._write(event)
+        self._move(event)
+
+    def _move(self, event: ev.OrderEvent) -> None:
+        applied = orders.apply(self._orders.get(event.oid), event)
+        self._orders[event.oid] = applied.order
+        if not applied.effects:
+            return
+        for effect in applied.effects:
+            if isinstance(effect, FillDelta):
+                self._on_fill(applied.order, effect)
+        self.project(event.oid)
+        for effect in applied.effects:
+            if isinstance(effect, Told):
+                self._announce(applied.order, effect)
+
+    def _announce(self, order: OrderState, told: Told) -> None:
+        if told.notice in _LOGGED:
+            _log.warning(f"order {order.oid}: {told.notice.value}: {told.reason}")
+        if told.notice is Notice.CANCEL_FAILED:
+            self._cache.clear_cancel_intent(order.client_oid or order.oid)
+        self._tell(told.notice, self.snapshot(order, told))
+
+    def _may_adopt(self, event: ev.OrderEvent) -> bool:
+        """True for an order that our ids claim but the journal does not know; strangers' orders are left alone."""
+        if (
+            not is_ours(event.oid, self._shard)
+            or event.side is None
+            or event.type is None
+            or event.amount is None
+        ):
+            return False
+        _log.warning(f"order {event.oid} is ours by its id but unknown here: adopted")
+        return True
+
+    def _count_foreign_fill(self, event: ev.OrderEvent) -> None:
+        """A manual trade moves the account's position, but the order stays its owner's."""
+        fill = event.fill
+        if fill is None or event.side is None or event.type is None or event.amount is None:
+            return
+        key = (event.symbol, fill.trade_id)
+        if key in self._foreign_fills:
+            return
+        self._foreign_fills[key] = None
+        if len(self._foreign_fills) > FOREIGN_FILLS_REMEMBERED_MAX:
+            del self._foreign_fills[next(iter(self._foreign_fills))]
+        # Each execution alone: the stranger's cumulative amount may hold executions from before our time.
+        stranger = orders.apply(None, msgspec.structs.replace(event, filled=None, average=None))
+        for effect in stranger.effects:
+            if isinstance(effect, FillDelta):
+                self._on_fill(stranger.order, effect)
+
+    def _write(self, record: ev.Record) -> None:
+        """A fact that cannot be journalled is still a fact: it is applied, and the failure is shown."""
+        try:
+            self._journal.append(record)
+        except JournalError as error:
+            if not self.journal_failed:
+                _log.critical(f"the journal cannot be written, no new order is sent until it can: {error}")
+            self.journal_failed = True
+        else:
+            self.journal_failed = False
+
+    def tell_cancel_failed(self, symbol: str, oid: str, state: OrderState | None, reason: str) -> None:
+        """Tell of a cancel that cannot be: the order is unknown here or already closed. Its state stays."""
+        if state is None:
+            order = Order(
+                exchange=exchange_of(symbol), symbol=symbol, status=OrderStatus.CANCEL_FAILED, oid=oid
+            )
+        else:
+            order = self.snapshot(state)
+            order.status = OrderStatus.CANCEL_FAILED
+        order.reason = reason
+        self._tell(Notice.CANCEL_FAILED, order)
+
+    # -- recovery --------------------------------------------------------------------------------------------
+
+    def restore(self, records: Iterable[ev.Record], adjust: Callable[[ev.PositionEvent], None]) -> int:
+        """Fold the journal back into orders and positions, silently; returns how many orders are still open."""
+        for record in records:
+            if isinstance(record, ev.Submit):
+                if record.attempt == 1:
+                    self._restore_submit(record)
+            elif isinstance(record, ev.OrderEvent):
+                self._restore_event(record)
+            elif isinstance(record, ev.PositionEvent):
+                adjust(record)
+            elif isinstance(record, ev.Cancel | ev.Amend) and record.oid in self._orders:
+                self._orders[record.oid] = orders.apply(self._orders[record.oid], record).order
+        for oid in self._orders:
+            self.project(oid)
+        return sum(1 for _ in self.open_orders())
+
+    def _restore_submit(self, command: ev.Submit) -> None:
+        self._orders[command.oid] = orders.apply(None, command).order
+        if command.client_oid is not None:
+            self._aliases[command.client_oid] = command.oid
+        if command.idempotency_key is not None:
+            name = command.client_oid or command.oid
+            self._cache.reserve_idempotent_create_order(command.idempotency_key, name)
+
+    def _restore_event(self, event: ev.OrderEvent) -> None:
+        applied = orders.apply(self._orders.get(event.oid), event)
+        self._orders[event.oid] = applied.order
+        for effect in applied.effects:
+            if isinstance(effect, FillDelta):
+                self._on_fill(applied.order, effect)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def resolve(self, oid: str) -> str:
+        """Our oid for what the user calls the order."""
+        return self._aliases.get(oid, oid)
+
+    def get(self, oid: str) -> OrderState | None:
+        return self._orders.get(self._aliases.get(oid, oid))
+
+    def open_orders(self, account: str | None = None) -> Iterator[OrderState]:
+        """Every order that may still be alive, UNKNOWN ones included."""
+        for state in self._orders.values():
+            if not state.is_closed and (account is None or state.account == account):
+                yield state
+
+    def snapshot(self, state: OrderState, told: Told | None = None) -> Order:
+        """The public view of an order, under the name by which the user knows it."""
+        public = orders.snapshot(state, told)
+        if state.client_oid is not None:
+            public.oid = state.client_oid
+        return public
+
+    def foreign_snapshot(self, event: ev.OrderEvent) -> Order:
+        """The public view of a stranger's order, from one answer of the venue."""
+        return orders.snapshot(orders.apply(None, event).order)
+
+    def project(self, oid: str) -> Order:
+        """Write the order's snapshot to the cache and return it."""
+        public = self.snapshot(self._orders[oid])
+        self._cache.put_order(public)
+        return public
+
+
+def exchange_of(symbol: str) -> ExchangeType:
+    """The venue in a symbol's suffix. Raises ValueError for a symbol without one."""
+    return ExchangeType(symbol.rpartition(".")[2].lower())

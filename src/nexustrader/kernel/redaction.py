@@ -1,0 +1,75 @@
+"""Takes secrets out of text, for logs and tracebacks.
+
+Two ways, both always: the values that were registered, in the forms in which they travel (as they are,
+URL-quoted, JSON-escaped, base64); and the names under which secrets travel (`signature=`, `X-MBX-APIKEY`,
+`"listenKey"`, ...), for values that nobody registered.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from urllib.parse import quote, quote_plus
+
+MASK = "********"
+
+SUBSTRING_CHARS_MIN = 8
+"""Shorter values are taken out only where they stand alone, else they would eat parts of ordinary words."""
+
+WORD_CHARS_MIN = 4
+"""Still shorter values are not taken out at all: no log would be readable."""
+
+_NAMES = (
+    r"signature|sign|listen[-_]?key|api[-_]?key|api[-_]?secret|secret(?:[-_]?key)?|pass(?:phrase|word)"
+    r"|x-mbx-apikey|x-bapi-(?:api-key|sign)|(?:ok-)?access-(?:key|sign|passphrase)|authorization|(?:set-)?cookie"
+)
+_QUOTE = r"(?:\\*[\"'])"
+_NAMED = re.compile(
+    rf"(?P<name>(?<![A-Za-z0-9])(?:{_NAMES})(?:{_QUOTE}?\s*[=:]\s*(?:b?{_QUOTE})?|{_QUOTE},\s*b?{_QUOTE}))"
+    rf"(?!{re.escape(MASK)}|None\b|null\b|Secret\()(?:(?:Bearer|Basic)\s+)?[^\s\"'\\&,;)}}\]]+",
+    re.IGNORECASE,
+)
+# A user stream's listen key stands in the path or query of its URL without a name.
+_LISTEN_KEY_URL = re.compile(r"(?P<name>/ws/|[?&/]streams=)[A-Za-z0-9_-]{40,}")
+_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+
+_values: set[str] = set()
+_compiled: re.Pattern[str] | None = None
+
+
+def register(value: str) -> None:
+    """Take `value` out of every text that `redact` sees from now on."""
+    global _compiled  # noqa: PLW0603 - one registry per process: a secret is secret everywhere
+    forms = {form for form in _forms(value) if len(form) >= WORD_CHARS_MIN}
+    if not forms <= _values:
+        _values.update(forms)
+        _compiled = None
+
+
+def redact(text: str) -> str:
+    """Return `text` with registered values, and values under secret names, replaced by the mask."""
+    global _compiled  # noqa: PLW0603 - see register
+    if _values:
+        if _compiled is None:
+            _compiled = re.compile("|".join(map(_pattern, sorted(_values, key=len, reverse=True))))
+        text = _compiled.sub(MASK, text)
+    text = _PEM.sub(rf"\1{MASK}\2", text)
+    text = _NAMED.sub(rf"\g<name>{MASK}", text)
+    return _LISTEN_KEY_URL.sub(rf"\g<name>{MASK}", text)
+
+
+def _forms(value: str) -> set[str]:
+    forms = {value, quote(value, safe=""), quote_plus(value), quote(value)}
+    forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(str(value))[1:-1]}
+    if len(value) >= SUBSTRING_CHARS_MIN:
+        forms.add(base64.b64encode(value.encode(errors="surrogatepass")).decode().rstrip("="))
+    lines = value.split()
+    if len(lines) > 1:  # a PEM key is also secret line by line
+        forms |= {line for line in lines if len(line) >= 2 * SUBSTRING_CHARS_MIN and "-----" not in line}
+    return forms
+
+
+def _pattern(value: str) -> str:
+    text = re.escape(value)
+    return text if len(value) >= SUBSTRING_CHARS_MIN else rf"(?<![A-Za-z0-9]){text}(?![A-Za-z0-9])"

@@ -1,0 +1,80 @@
+"""What the strategy's subscriptions become: readiness, reference counts, and one port per account type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from nexustrader.constants import DataType
+from nexustrader.error import InstrumentError
+from nexustrader.kernel.bus import MessageBus
+from nexustrader.market.readiness import DataReady
+from nexustrader.market.subscriptions import DesiredStreams, Stream
+
+
+class StreamPort(Protocol):
+    """The part of a market port that subscriptions need."""
+
+    def subscribe(self, stream: Stream) -> None: ...
+    def unsubscribe(self, stream: Stream) -> None: ...
+
+
+class MarketData:
+    """Subscribes through the port that serves the symbol, once per stream however many ask for it."""
+
+    def __init__(
+        self, bus: MessageBus, now_s: Callable[[], float], port_of: Callable[[str], StreamPort | None]
+    ) -> None:
+        self._bus = bus
+        self._now_s = now_s
+        self._port_of = port_of
+        self._desired = DesiredStreams()
+        self._gates: list[DataReady] = []
+
+    def subscribe(
+        self, kind: DataType, symbols: Iterable[str], detail: str, *, ready: bool, ready_timeout_s: float
+    ) -> None:
+        """Want these streams. Raises InstrumentError naming every unknown symbol, before any is subscribed."""
+        wanted = list(symbols)
+        ports = {symbol: self._port_of(symbol) for symbol in wanted}
+        unknown = [symbol for symbol, port in ports.items() if port is None]
+        if unknown:
+            raise InstrumentError(
+                f"no public connector serves {', '.join(unknown)}. Add the account type to public_conn_config, "
+                "or check the spelling"
+            )
+        if not ready:
+            self._gate(kind, wanted, ready_timeout_s)
+        for symbol, port in ports.items():
+            stream = Stream(kind, symbol, detail)
+            if self._desired.add(stream) and port is not None:
+                port.subscribe(stream)
+
+    def unsubscribe(self, kind: DataType, symbols: Iterable[str], detail: str) -> None:
+        """Want them no longer. A stream that nobody wants is no error."""
+        for symbol in symbols:
+            stream = Stream(kind, symbol, detail)
+            port = self._port_of(symbol)
+            if stream in self._desired and self._desired.drop(stream) and port is not None:
+                port.unsubscribe(stream)
+
+    def _gate(self, kind: DataType, symbols: list[str], timeout_s: float) -> None:
+        gate = DataReady(symbols, timeout_s, self._now_s)
+        self._gates.append(gate)
+
+        def note(datum: Any) -> None:
+            gate.input(datum.symbol)
+            if not gate.missing:
+                self._bus.unsubscribe(kind.value, note)
+
+        self._bus.subscribe(kind.value, note)
+
+    @property
+    def ready(self) -> bool:
+        """True when every gate that a subscription asked for is open."""
+        return all(gate.ready for gate in self._gates)
+
+
+def resolve_symbols(symbols: str | Iterable[str]) -> list[str]:
+    """One symbol or several, without repeats, in order."""
+    return [symbols] if isinstance(symbols, str) else list(dict.fromkeys(symbols))

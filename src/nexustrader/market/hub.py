@@ -1,0 +1,54 @@
+"""Where decoded market data enters the engine: cache slot first, then whoever listens.
+
+The functions in `deliver` are what the decoders call: one dictionary store and a loop over a tuple per datum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nexustrader.constants import DataType
+from nexustrader.kernel.bus import MessageBus
+from nexustrader.market.cache import Cache
+from nexustrader.schema import Kline
+
+Deliver = Callable[[Any], None]
+
+
+class MarketHub:
+    """Delivers each kind of data under its topic name (`DataType` value)."""
+
+    def __init__(self, bus: MessageBus, cache: Cache) -> None:
+        self._bus = bus
+        self._cache = cache
+        self.deliver: Mapping[DataType, Deliver] = {
+            kind: self._delivery(kind)
+            for kind in (
+                DataType.BOOKL1,
+                DataType.BOOKL2,
+                DataType.TRADE,
+                DataType.FUNDING_RATE,
+                DataType.INDEX_PRICE,
+                DataType.MARK_PRICE,
+            )
+        } | {DataType.KLINE: self._deliver_kline}
+
+    def _delivery(self, kind: DataType) -> Deliver:
+        slots = self._cache.slots(kind)
+        topic = self._bus.topic(kind.value)
+        report = self._bus.report
+
+        def deliver(datum: Any) -> None:
+            slots[datum.symbol] = datum
+            for handler in topic.handlers:
+                try:
+                    handler(datum)
+                except Exception as error:  # tidy: ok — one user error does not stop the house
+                    report(topic.name, handler, datum, error)
+
+        return deliver
+
+    def _deliver_kline(self, kline: Kline) -> None:
+        self._cache.put_kline(kline)
+        self._bus.publish(DataType.KLINE.value, kline)

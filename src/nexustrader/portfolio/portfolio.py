@@ -1,0 +1,163 @@
+"""Positions as folds of fills, balances as the venue states them, and where the two must be made to agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from nexustrader.constants import InstrumentType
+from nexustrader.domain import events as ev
+from nexustrader.domain import position as fold
+from nexustrader.domain.account import BalanceBook
+from nexustrader.domain.instrument import Instrument
+from nexustrader.domain.order import OrderState
+from nexustrader.domain.order_effects import FillDelta
+from nexustrader.domain.position import PositionState
+from nexustrader.kernel.log import get_logger
+from nexustrader.market.cache import Cache
+from nexustrader.schema import AccountBalance
+
+_ZERO = Decimal(0)
+
+Key = tuple[str, str]  # account, symbol
+
+_log = get_logger("Portfolio")
+
+
+class Portfolio:
+    """One for the engine. Spot holdings are balances; a spot fold is kept for profit and loss alone."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        instruments: Mapping[str, Instrument],
+        tell_balance: Callable[[AccountBalance], None],
+    ) -> None:
+        self._cache = cache
+        self._instruments = instruments
+        self._tell_balance = tell_balance
+        self._positions: dict[Key, PositionState] = {}
+        self._stated: dict[Key, ev.PositionEvent] = {}
+        self._balances: dict[str, BalanceBook] = {}
+        self._fees: dict[str, Decimal] = {}
+        self._fill_counts: dict[str, int] = {}
+
+    # -- fills -----------------------------------------------------------------------------------------------
+
+    def on_fill(self, order: OrderState, delta: FillDelta) -> None:
+        """Fold one execution into the account's position."""
+        key = (order.account, order.symbol)
+        self._fill_counts[order.account] = self._fill_counts.get(order.account, 0) + 1
+        for currency, amount in delta.fees:
+            self._fees[currency] = self._fees.get(currency, _ZERO) + amount
+        self._positions[key] = fold.fold(self.position(*key), order.side, delta)
+        self._project(key)
+
+    def position(self, account: str, symbol: str) -> PositionState:
+        """The fold of an account's fills in a symbol; flat before the first."""
+        known = self._positions.get((account, symbol))
+        if known is not None:
+            return known
+        instrument = self._instruments.get(symbol)
+        return fold.flat(instrument) if instrument is not None else PositionState()
+
+    def positions(self) -> dict[Key, PositionState]:
+        """Every fold, flat ones with realised profit included."""
+        return dict(self._positions)
+
+    def fees(self) -> dict[str, Decimal]:
+        """What was paid (negative: earned) by currency, own and adopted orders."""
+        return dict(self._fees)
+
+    def fill_count(self, account: str) -> int:
+        """Grows with every fill: equal before and after a query means that no fill came in between."""
+        return self._fill_counts.get(account, 0)
+
+    def _project(self, key: Key) -> None:
+        account, symbol = key
+        instrument = self._instruments.get(symbol)
+        if instrument is None or instrument.type is InstrumentType.SPOT:
+            return
+        state = self._positions[key]
+        public = fold.snapshot(state, symbol, instrument.exchange, self._mark(symbol))
+        self._cache.put_position(public, _account_name(account))
+
+    def _mark(self, symbol: str) -> Decimal | None:
+        mark = self._cache.mark_price(symbol)
+        if mark is not None:
+            return Decimal(str(mark.price))
+        book = self._cache.bookl1(symbol)
+        return None if book is None else Decimal(str(book.mid))
+
+    # -- the venue's word ------------------------------------------------------------------------------------
+
+    def on_position(self, event: ev.PositionEvent) -> None:
+        """Remember what the venue says. It does not move the fold: its fills do, in whichever order they come."""
+        self._stated[event.account, event.symbol] = event
+
+    def disagrees(self, account: str, symbol: str) -> bool:
+        """True while the venue's last word on a position differs from the fold of the fills."""
+        stated = self._stated.get((account, symbol))
+        return stated is not None and stated.signed_amount != self.position(account, symbol).signed_amount
+
+    def on_position_snapshot(
+        self, account: str, events: Iterable[ev.PositionEvent]
+    ) -> list[ev.PositionEvent]:
+        """Adopt the venue's list of positions; what it does not hold is flat. Returns the adjustments made."""
+        listed = {event.symbol: event for event in events}
+        adjustments = []
+        for event in listed.values():
+            self._stated[account, event.symbol] = event
+            if event.signed_amount != self.position(account, event.symbol).signed_amount:
+                adjustments.append(event)
+        for (owner, symbol), state in self._positions.items():
+            if owner == account and symbol not in listed and state.is_open and self._is_contract(symbol):
+                now = max((e.timestamp for e in listed.values()), default=0)
+                adjustments.append(
+                    ev.PositionEvent(
+                        account=account,
+                        symbol=symbol,
+                        signed_amount=_ZERO,
+                        entry_price=_ZERO,
+                        timestamp=now,
+                        snapshot=True,
+                    )
+                )
+        for event in adjustments:
+            self.adjust(event)
+        return adjustments
+
+    def adjust(self, event: ev.PositionEvent) -> None:
+        """Take the venue's word in place of the fold: a manual trade, a liquidation, an earlier run's position."""
+        key = (event.account, event.symbol)
+        before = self.position(*key)
+        if before.signed_amount or key in self._positions:
+            _log.warning(
+                f"{event.account} {event.symbol}: position {before.signed_amount} by our fills, "
+                f"{event.signed_amount} at the venue; the venue's is taken"
+            )
+        self._positions[key] = fold.restated(before, event.signed_amount, event.entry_price)
+        self._project(key)
+
+    def _is_contract(self, symbol: str) -> bool:
+        instrument = self._instruments.get(symbol)
+        return instrument is not None and instrument.type is not InstrumentType.SPOT
+
+    # -- balances --------------------------------------------------------------------------------------------
+
+    def on_balance(self, event: ev.BalanceEvent) -> None:
+        """Take the venue's word on one asset and tell when it changed something."""
+        book = self._balances.setdefault(event.account, BalanceBook())
+        if book.apply(event):
+            public = book.snapshot()
+            self._cache.put_balance(event.account, public)
+            self._tell_balance(public)
+
+    def balances(self) -> dict[str, AccountBalance]:
+        """Balances by account key."""
+        return {account: book.snapshot() for account, book in self._balances.items()}
+
+
+def _account_name(account: str) -> str | None:
+    """The name of a named account ("binance:SPOT:mm1" -> "mm1"); None for the single form."""
+    return account.split(":", 2)[2] if account.count(":") > 1 else None

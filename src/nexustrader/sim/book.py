@@ -1,0 +1,145 @@
+"""The book of one symbol: the market's levels, the users' resting orders, and what can be read from both."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from nexustrader.sim.ladder import ExternalSide, UserSide, depth
+from nexustrader.sim.types import Level, Side, SimInstrument, SimOrder
+
+UNSEEN_LOTS = 1 << 50
+"""Queue before an order whose price the feed has not shown: longer than any trade."""
+
+
+class Book:
+    """State without rules: `matching.MatchingEngine` decides what happens to it."""
+
+    def __init__(self, instrument: SimInstrument, first_trade_id: int, feed: Literal["depth", "top"]) -> None:
+        self.instrument = instrument
+        self.next_trade_id = first_trade_id
+        self.traded_lots = dict.fromkeys(("user_buy", "user_sell", "market_buy", "market_sell"), 0)
+        self._top_only = feed == "top"
+        self._external = {side: ExternalSide() for side in Side}
+        self._users = {side: UserSide() for side in Side}
+        self._external_bids, self._external_asks = self._external[Side.BUY], self._external[Side.SELL]
+        self._open: dict[int, SimOrder] = {}
+        self._reduce_only: dict[int, SimOrder] = {}
+
+    # -- readings -----------------------------------------------------------------------------------------
+
+    def best_bid(self) -> int | None:
+        """Best bid of market and users."""
+        return self._best(Side.BUY)
+
+    def best_ask(self) -> int | None:
+        """Best ask of market and users."""
+        return self._best(Side.SELL)
+
+    def external_best_bid(self) -> int | None:
+        """Best bid of the market alone."""
+        return self._external_bids.best()
+
+    def external_best_ask(self) -> int | None:
+        """Best ask of the market alone."""
+        rank = self._external_asks.best()
+        return None if rank is None else -rank
+
+    def depth(self, count: int) -> tuple[list[Level], list[Level]]:
+        """The best `count` bids and asks, market and users together, best first."""
+        bids, asks = (depth(self._external[side], self._users[side], count) for side in (Side.BUY, Side.SELL))
+        return bids, asks
+
+    def order(self, order_id: int) -> SimOrder | None:
+        """A snapshot of an open order."""
+        order = self._open.get(order_id)
+        return order.snapshot() if order else None
+
+    def open_orders(self, account: str | None = None) -> list[SimOrder]:
+        """Snapshots of the open orders, of all or of one account, in order of acceptance."""
+        return [o.snapshot() for o in self._open.values() if account is None or o.account == account]
+
+    def state_hash(self) -> str:
+        """Hash of the whole book: equal for equal histories, in any process and any implementation."""
+        state = {
+            "symbol": self.instrument.symbol,
+            "next_trade_id": self.next_trade_id,
+            "traded": self.traded_lots,
+            "external": [self._external[side].state() for side in (Side.BUY, Side.SELL)],
+            "orders": [list(self._users[side]) for side in (Side.BUY, Side.SELL)],
+        }
+        return hashlib.blake2b(msgspec.json.encode(state, order="deterministic"), digest_size=16).hexdigest()
+
+    def check_invariants(self) -> list[str]:
+        """What is wrong with the book, as texts; empty when all is well. Holds between calls."""
+        parts: list[ExternalSide | UserSide] = [*self._external.values(), *self._users.values()]
+        wrong = [text for part in parts for text in part.check()]
+        resting = {order.order_id: order for side in Side for order in self._users[side]}
+        if resting.keys() != self._open.keys():
+            wrong.append(f"open orders {sorted(self._open)} are not the resting ones {sorted(resting)}")
+        if self._reduce_only != {i: order for i, order in self._open.items() if order.reduce_only}:
+            wrong.append(f"the reduce-only orders {sorted(self._reduce_only)} are not those that rest")
+        for side in Side:
+            wrong += self._check_orders(side)
+            best = self._users[side].best()
+            for against in (self._users[side.opposite].best(), self._external[side.opposite].best()):
+                if best is not None and against is not None and best + against >= 0:
+                    wrong.append(f"a resting {side.name} at {abs(best)} crosses the book at {abs(against)}")
+        traded = self.traded_lots
+        if traded["user_buy"] + traded["market_buy"] != traded["user_sell"] + traded["market_sell"]:
+            wrong.append(f"lots bought and sold differ: {traded}")
+        return wrong
+
+    def _check_orders(self, side: Side) -> list[str]:
+        wrong = []
+        external = self._external[side]
+        for rank in self._users[side].best_first():
+            ahead, ahead_max = 0, UNSEEN_LOTS if self._top_only else external.available(rank)
+            for order in self._users[side].at(rank):
+                if not 0 <= order.filled < order.lots or order.cost_ticks < order.filled:
+                    wrong.append(
+                        f"order {order.order_id} rests with {order.filled} of {order.lots} lots filled"
+                    )
+                if order.status != ("PARTIALLY_FILLED" if order.filled else "NEW") or order.side != side:
+                    wrong.append(f"order {order.order_id} rests as {order.side.name} {order.status}")
+                if order.price is None or rank != side * order.price:
+                    wrong.append(f"order {order.order_id} of price {order.price} rests at {abs(rank)}")
+                if not ahead <= order.queue_ahead <= ahead_max:
+                    wrong.append(f"order {order.order_id} has {order.queue_ahead} lots ahead at {abs(rank)}")
+                ahead = order.queue_ahead
+        return wrong
+
+    # -- what the engine does to it -----------------------------------------------------------------------
+
+    def _rest(self, order: SimOrder) -> None:
+        rank = order.side * price_of(order)
+        external = self._external[order.side]
+        touch = external.touch()
+        unseen = self._top_only and (touch is None or rank < touch)
+        order.queue_ahead = UNSEEN_LOTS if unseen else external.available(rank)
+        self._users[order.side].join(rank, order)
+        self._open[order.order_id] = order
+        if order.reduce_only:
+            self._reduce_only[order.order_id] = order
+
+    def _leave(self, order: SimOrder) -> None:
+        self._users[order.side].leave(order.side * price_of(order), order)
+        del self._open[order.order_id]
+        self._reduce_only.pop(order.order_id, None)
+
+    def _cap_queue(self, side: Side, rank: int) -> None:
+        available = self._external[side].available(rank)
+        for order in self._users[side].at(rank):
+            order.queue_ahead = min(order.queue_ahead, available)
+
+    def _best(self, side: Side) -> int | None:
+        ranks = [r for r in (self._external[side].best(), self._users[side].best()) if r is not None]
+        return abs(max(ranks)) if ranks else None
+
+
+def price_of(order: SimOrder) -> int:
+    """Price of an order that rests or may rest."""
+    assert order.price is not None
+    return order.price

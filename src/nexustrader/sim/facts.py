@@ -1,0 +1,149 @@
+"""What a simulated venue says of an order: engine events become the facts that every venue port reports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from nexustrader.domain import events as ev
+from nexustrader.domain.events import EventKind, Source
+from nexustrader.sim.account import Applied
+from nexustrader.sim.types import (
+    Accepted,
+    Amended,
+    Canceled,
+    CancelReason,
+    Expired,
+    ExpireReason,
+    MatchEvent,
+    RejectReason,
+    SimInstrument,
+    SimOrder,
+    Status,
+    Traded,
+)
+
+REJECTED: Mapping[RejectReason, str] = {
+    "POST_ONLY": "post-only, and it would take at this price; move the price away from the other side",
+    "FOK": "fill-or-kill, and it cannot be filled at once",
+    "REDUCE_ONLY": "reduce-only, and there is no position that it would reduce",
+}
+_CANCELED: Mapping[CancelReason, str | None] = {
+    "USER": None,
+    "AMEND": "amended to an amount that is filled already",
+    "POST_ONLY": "post-only, and it would take at the amended price",
+    "LIQUIDATION": "the account is liquidated",
+}
+_EXPIRED: Mapping[ExpireReason, str] = {
+    "IOC": "immediate-or-cancel: the rest found nothing at this price",
+    "FOK": "fill-or-kill, and it could not be filled at once",
+    "STP": "self-trade prevention: it met an order of this account",
+    "REDUCE_ONLY": "reduce-only, and no position is left that it would reduce",
+    "NO_LIQUIDITY": "the other side of the book is empty",
+}
+_ANSWERS: Mapping[Status, EventKind] = {
+    "NEW": EventKind.ACCEPTED,
+    "PARTIALLY_FILLED": EventKind.FILLED,
+    "FILLED": EventKind.FILLED,
+    "CANCELED": EventKind.CANCELED,
+    "EXPIRED": EventKind.EXPIRED,
+    "REJECTED": EventKind.REJECTED,
+}
+
+
+class Placed:
+    """An order that reached the simulated venue: the command, its state as last seen, its executions."""
+
+    __slots__ = ("command", "eid", "fills", "instrument", "state")
+
+    def __init__(self, command: ev.Submit, state: SimOrder, instrument: SimInstrument) -> None:
+        self.command = command
+        self.state = state
+        self.instrument = instrument
+        self.eid = str(state.order_id)
+        self.fills: list[ev.OrderEvent] = []
+
+    @property
+    def average(self) -> Decimal | None:
+        """Average price of what is filled; None before the first execution."""
+        state = self.state
+        return self.instrument.tick * state.cost_ticks / state.filled if state.filled else None
+
+
+def fact(placed: Placed, event: MatchEvent, applied: Applied | None, now_ms: int) -> ev.OrderEvent | None:
+    """The fact that an engine's event is, or None for a rejection: that is a command's conclusion."""
+    command, instrument, state = placed.command, placed.instrument, event.order
+    kind: EventKind
+    reason: str | None = None
+    fill: ev.Fill | None = None
+    price: Decimal | None = None
+    amount: Decimal | None = None
+    if isinstance(event, Traded):
+        kind = EventKind.FILLED
+        fill = ev.Fill(
+            trade_id=str(event.trade_id),
+            price=instrument.price(event.price_ticks),
+            amount=instrument.amount(event.lots),
+            fee=applied.fee if applied else Decimal(0),
+            fee_currency=applied.fee_asset if applied else None,
+            is_maker=event.is_maker,
+            timestamp=now_ms,
+        )
+    elif isinstance(event, Accepted):
+        kind = EventKind.ACCEPTED
+        in_force = instrument.amount(state.lots)
+        amount = in_force if in_force != command.amount else None  # reduce-only: clipped to the position
+    elif isinstance(event, Amended):
+        kind = EventKind.AMENDED
+        amount = instrument.amount(state.lots)
+        price = None if state.price is None else instrument.price(state.price)
+    elif isinstance(event, Canceled):
+        kind, reason = EventKind.CANCELED, _CANCELED[event.reason]
+    elif isinstance(event, Expired):
+        kind, reason = EventKind.EXPIRED, _EXPIRED[event.reason]
+    else:
+        return None
+    return ev.OrderEvent(
+        oid=command.oid,
+        kind=kind,
+        source=Source.STREAM,
+        timestamp=now_ms,
+        account=command.account,
+        symbol=command.symbol,
+        eid=placed.eid,
+        filled=instrument.amount(state.filled),
+        fill=fill,
+        price=price,
+        amount=amount,
+        reason=reason,
+        side=command.side,
+    )
+
+
+def answer(placed: Placed, now_ms: int) -> ev.OrderEvent:
+    """The order as a query would show it: enough to adopt it from."""
+    command, instrument, state = placed.command, placed.instrument, placed.state
+    return ev.OrderEvent(
+        oid=command.oid,
+        kind=_ANSWERS[state.status],
+        source=Source.QUERY,
+        timestamp=now_ms,
+        account=command.account,
+        symbol=command.symbol,
+        eid=placed.eid,
+        filled=instrument.amount(state.filled),
+        average=placed.average,
+        price=None if state.price is None else instrument.price(state.price),
+        amount=instrument.amount(state.lots),
+        side=command.side,
+        type=command.type,
+        time_in_force=command.time_in_force,
+        reduce_only=command.reduce_only,
+    )
+
+
+def fill_answers(placed: Placed) -> list[ev.OrderEvent]:
+    """The order's executions as a query would show them."""
+    return [msgspec.structs.replace(event, source=Source.QUERY) for event in placed.fills]

@@ -1,0 +1,32 @@
+"""Exact money: a decimal context wide enough that sums and products of real amounts never round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from nexustrader.domain.instrument import to_plain
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MONEY = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+
+def exact(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function reckon in the MONEY context, whatever context its caller has set."""
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(MONEY):
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+@exact
+def plain(value: Decimal) -> str:
+    """The one text of a value: no exponent, no trailing zeros, no negative zero."""
+    return to_plain(value.normalize() + 0)

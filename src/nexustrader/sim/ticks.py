@@ -1,0 +1,54 @@
+"""A bar as quotes: what the touch is taken to have been at each point of its path.
+
+Assumption: at each point the last trade stands on the touch, the other side is one tick away, and both sides hold
+what was traded there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nexustrader.schema import Kline
+from nexustrader.sim.bars import bar_path, bar_trades
+from nexustrader.sim.types import Side
+
+POINTS = len(bar_path(1, 1, 1, 1))
+
+
+class Tick(NamedTuple):
+    """One point of a bar's path, in ticks and lots. `lots` is 0 where nothing was traded."""
+
+    price: int
+    lots: int
+    aggressor: Side
+
+    @property
+    def bid(self) -> int:
+        return self.price if self.aggressor is Side.SELL else self.price - 1
+
+    @property
+    def ask(self) -> int:
+        return self.bid + 1
+
+    @property
+    def touch_lots(self) -> int:
+        """What either side of the touch holds."""
+        return self.lots or 1
+
+
+def bar_ticks(kline: Kline, tick: float, lot: float) -> tuple[Tick, ...]:
+    """The bar's points, in order of time. A bar with fewer lots than points has quotes and no trades.
+
+    Raises DataError when open or close lies outside low to high.
+    """
+    lots = round((kline.volume or 0.0) / lot)
+    trades = bar_trades(
+        round(kline.open / tick),
+        round(kline.high / tick),
+        round(kline.low / tick),
+        round(kline.close / tick),
+        max(lots, POINTS),
+    )
+    if lots < POINTS:
+        return tuple(Tick(trade.price, 0, trade.aggressor) for trade in trades)
+    return tuple(Tick(*trade) for trade in trades)

@@ -1,0 +1,284 @@
+"""Public data of one account type at one venue: sockets by route, subscriptions in order, frames to structs."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from nexustrader.constants import AccountType, DataType, KlineInterval
+from nexustrader.domain.instrument import Instrument
+from nexustrader.error import InstrumentError, NotSent, OutcomeUnknown, WireError
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.log import get_logger
+from nexustrader.kernel.ports import Clock
+from nexustrader.kernel.tasks import TaskManager
+from nexustrader.market.subscriptions import Stream as DataStream
+from nexustrader.schema import Kline, Ticker
+from nexustrader.venue.session import RestSession
+from nexustrader.venue.spec import Deliver, Endpoints, Venue
+from nexustrader.venue.stream import Stream
+from nexustrader.venue.transport import Transport
+
+BAD_FRAMES_LOGGED_MAX = 20
+KLINES_PER_PAGE = 1000
+
+Decode = Callable[[bytes], None]
+
+_log = get_logger("Feed")
+
+
+class _Socket:
+    """One connection and the topics on it. Subscribe and unsubscribe share one FIFO, so their order is kept."""
+
+    def __init__(
+        self, name: str, url: str, venue: Venue, transport: Transport, tasks: TaskManager, entropy: Entropy
+    ) -> None:
+        self._venue = venue
+        self._url = url
+        self._tasks = tasks
+        self._topic_of = venue.topic_of
+        self.decoders: dict[str, Decode] = {}
+        self._commands: deque[tuple[str, bool]] = deque()
+        self._pumping = False
+        self._request_id = 0
+        self.bad_frames = 0
+        self.frames = 0
+        self._stream = Stream(
+            name,
+            self._get_url,
+            transport,
+            tasks,
+            entropy,
+            on_frame=self._on_frame,
+            on_up=self._on_up,
+            on_down=self._on_down,
+        )
+        self._name = name
+
+    async def _get_url(self) -> str:
+        return self._url
+
+    def add(self, topic: str, decode: Decode) -> None:
+        self.decoders[topic] = decode
+        self._enqueue(topic, subscribe=True)
+        self._stream.start()
+
+    def remove(self, topic: str) -> None:
+        if self.decoders.pop(topic, None) is not None:
+            self._enqueue(topic, subscribe=False)
+
+    async def stop(self) -> None:
+        await self._stream.stop()
+
+    def _enqueue(self, topic: str, *, subscribe: bool) -> None:
+        if not self._stream.is_up:
+            return  # the next connect subscribes whatever is wanted then
+        self._commands.append((topic, subscribe))
+        if not self._pumping:
+            self._pumping = True
+            self._tasks.create_task(self._pump(), name=f"subscribe {self._name}")
+
+    async def _pump(self) -> None:
+        """Send queued commands in batches of one kind, spaced as the venue wants it."""
+        spec = self._venue.spec
+        try:
+            while self._commands:
+                subscribe = self._commands[0][1]
+                batch: list[str] = []
+                while (
+                    self._commands and self._commands[0][1] is subscribe and len(batch) < spec.subscribe_batch
+                ):
+                    batch.append(self._commands.popleft()[0])
+                self._request_id += 1
+                try:
+                    self._stream.send(
+                        self._venue.subscribe_frame(batch, self._request_id, subscribe=subscribe)
+                    )
+                except NotSent:
+                    self._commands.clear()  # the next connect subscribes whatever is wanted then
+                    return
+                if self._commands:
+                    await asyncio.sleep(spec.subscribe_gap_ms / 1000)
+        finally:
+            self._pumping = False
+
+    async def _on_up(self, _reconnected: bool) -> None:
+        self._commands.clear()
+        self._commands.extend((topic, True) for topic in self.decoders)
+        if self._commands and not self._pumping:
+            self._pumping = True
+            await self._pump()
+
+    def _on_down(self, _reason: str) -> None:
+        self._commands.clear()
+
+    def _on_frame(self, raw: bytes) -> None:
+        self.frames += 1
+        try:
+            topic = self._topic_of(raw)
+            if topic is not None:
+                decode = self.decoders.get(topic)
+                if decode is not None:
+                    decode(raw)
+            else:
+                self._on_control(raw)
+        except (WireError, msgspec.MsgspecError, ValueError) as error:
+            self._on_bad_frame(error)
+
+    def _on_control(self, raw: bytes) -> None:
+        problem = self._venue.control_problem(raw)
+        if problem is not None:
+            _log.error(f"{self._name}: {problem}")
+
+    def _on_bad_frame(self, error: Exception) -> None:
+        self.bad_frames += 1
+        if self.bad_frames <= BAD_FRAMES_LOGGED_MAX:
+            _log.error(
+                f"{self._name}: a frame cannot be read and is left out ({type(error).__name__}: {error})"
+            )
+
+
+class Feed:
+    """The `MarketPort` over the real wire."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        account_type: AccountType,
+        endpoints: Endpoints,
+        session: RestSession,
+        transport: Transport,
+        clock: Clock,
+        tasks: TaskManager,
+        entropy: Entropy,
+        deliver: Mapping[DataType, Deliver],
+        stream_url: str | None = None,
+    ) -> None:
+        self._venue = venue
+        self._type = account_type
+        self._base = (stream_url or endpoints.stream).rstrip("/")
+        self._session = session
+        self._transport = transport
+        self._clock = clock
+        self._tasks = tasks
+        self._entropy = entropy
+        self._deliver = deliver
+        self.instruments: dict[str, Instrument] = {}
+        self._sockets: dict[str, list[_Socket]] = {}
+        self._where: dict[DataStream, tuple[_Socket, str]] = {}
+
+    def over(self, transport: Transport) -> Feed:
+        """The same feed for requests only, over another transport (for another thread's loop)."""
+        twin = copy.copy(self)
+        twin._session = self._session.over(transport)  # noqa: SLF001  # a copy of itself
+        twin._transport = transport  # noqa: SLF001  # a copy of itself
+        return twin
+
+    async def load_instruments(self) -> dict[str, Instrument]:
+        """Fetch and keep the venue's instruments, by symbol. Raises what `RestSession.ask` raises."""
+        reply = await self._session.ask(self._venue.instruments_request(self._type))
+        instruments, problems = self._venue.parse_instruments(self._type, reply.body)
+        for problem in problems[:BAD_FRAMES_LOGGED_MAX]:
+            _log.warning(f"{self._type.value}: {problem}")
+        self.instruments = {i.symbol: i for i in instruments}
+        return self.instruments
+
+    def subscribe(self, stream: DataStream) -> None:
+        """Want this stream. Raises InstrumentError or SubscriptionError before anything is sent."""
+        if stream in self._where:
+            return
+        instrument = self._instrument(stream.symbol)
+        route, topic = self._venue.stream_topic(self._type, stream, instrument)
+        socket = self._socket_for(route, topic)
+        self._where[stream] = (socket, topic)
+        socket.add(topic, self._decoder(stream, instrument, topic))
+
+    def _decoder(self, stream: DataStream, instrument: Instrument, topic: str) -> Decode:
+        """Streams of different kinds may share a topic (mark price carries index and funding too)."""
+        wanted = {
+            kind: self._deliver[kind]
+            for other, (_, other_topic) in self._where.items()
+            if other_topic == topic and (kind := other.kind) in self._deliver
+        }
+        return self._venue.decoder(self._type, stream, instrument, wanted, self._clock.timestamp_ms)
+
+    def unsubscribe(self, stream: DataStream) -> None:
+        """Want it no longer; a topic that another stream shares stays subscribed."""
+        found = self._where.pop(stream, None)
+        if found is None:
+            return
+        socket, topic = found
+        sharing = [other for other, (_, t) in self._where.items() if t == topic]
+        if sharing:
+            socket.decoders[topic] = self._decoder(sharing[0], self._instrument(stream.symbol), topic)
+        else:
+            socket.remove(topic)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        try:
+            return self.instruments[symbol]
+        except KeyError:
+            raise InstrumentError(
+                f"{symbol} is not traded on {self._type.value}. Check the spelling; "
+                f"for example {next(iter(self.instruments), 'nothing is loaded')} is"
+            ) from None
+
+    def _socket_for(self, route: str, topic: str) -> _Socket:
+        sockets = self._sockets.setdefault(route, [])
+        for socket in sockets:
+            if topic in socket.decoders or len(socket.decoders) < self._venue.spec.streams_per_socket:
+                return socket
+        socket = _Socket(
+            f"{self._venue.spec.exchange.value} {self._type.value} market{route}#{len(sockets) + 1}",
+            self._base + route,
+            self._venue,
+            self._transport,
+            self._tasks,
+            self._entropy,
+        )
+        sockets.append(socket)
+        return socket
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(s.stop() for sockets in self._sockets.values() for s in sockets))
+
+    async def request_klines(
+        self, symbol: str, interval: str, limit: int | None, start_ms: int | None, end_ms: int | None
+    ) -> list[Kline]:
+        """The last `limit` klines of the range, oldest first (all of the range when limit is None)."""
+        instrument = self._instrument(symbol)
+        step = KlineInterval(interval).milliseconds
+        end = end_ms if end_ms is not None else self._clock.timestamp_ms()
+        if limit is not None and (start_ms is None or start_ms < end - limit * step):
+            start_ms = end - limit * step
+        if start_ms is None:
+            return await self._klines_page(instrument, interval, KLINES_PER_PAGE, None, end_ms)
+        klines: list[Kline] = []
+        cursor = start_ms
+        while cursor <= end:
+            page = await self._klines_page(instrument, interval, KLINES_PER_PAGE, cursor, end)
+            klines += page
+            if len(page) < KLINES_PER_PAGE:
+                break
+            cursor = page[-1].start + 1
+        return klines[-limit:] if limit is not None else klines
+
+    async def _klines_page(
+        self, instrument: Instrument, interval: str, limit: int, start_ms: int | None, end_ms: int | None
+    ) -> list[Kline]:
+        request = self._venue.klines_request(
+            self._type, instrument.venue_symbol, interval, limit, start_ms, end_ms
+        )
+        reply = await self._session.ask(request)
+        return self._venue.parse_klines(instrument, interval, reply.body, self._clock.timestamp_ms())
+
+    async def request_ticker(self, symbol: str) -> Ticker:
+        instrument = self._instrument(symbol)
+        reply = await self._session.ask(self._venue.ticker_request(self._type, instrument.venue_symbol))
+        if not reply.ok:
+            raise OutcomeUnknown(f"no ticker of {symbol}: {reply.message}")
+        return self._venue.parse_ticker(instrument, reply.body)

@@ -1,0 +1,354 @@
+"""One account at one venue, over the real wire: the `VenuePort` of the live, emulated and chaos worlds.
+
+The gateway turns commands into requests and replies into results. It never decides what becomes of an order: it only
+says what was concluded (`execution/` does the rest), and it never sends a command twice by itself, except after a
+refusal for clock skew, which proves that nothing was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from nexustrader.constants import AccountType
+from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument
+from nexustrader.domain.outcome import CommandKind, Conclusion, Route
+from nexustrader.error import Denied, EngineBuildError, NotSent, OutcomeUnknown, PositionModeError, WireError
+from nexustrader.kernel.log import get_logger
+from nexustrader.kernel.ports import Clock, VenueSink
+from nexustrader.kernel.tasks import TaskManager
+from nexustrader.venue.classify import conclude, reason_of, rule_of
+from nexustrader.venue.requests import PendingRequests
+from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
+from nexustrader.venue.spec import Endpoints, Reply, Request, UserStreamKind, Venue
+from nexustrader.venue.stream import Stream
+from nexustrader.venue.transport import Transport
+from nexustrader.venue.user_stream import ListenKeyStream, TradeSocketStream, UserStream
+
+START_TIMEOUT_S = 20.0
+ORDER_KINDS: Mapping[type, CommandKind] = {
+    ev.Submit: CommandKind.CREATE,
+    ev.Cancel: CommandKind.CANCEL,
+    ev.Amend: CommandKind.AMEND,
+    ev.CancelAll: CommandKind.CANCEL_ALL,
+}
+
+_log = get_logger("Gateway")
+
+
+class Gateway:
+    """Commands out, facts in, for one account."""
+
+    def __init__(
+        self,
+        account: str,
+        venue: Venue,
+        account_type: AccountType,
+        endpoints: Endpoints,
+        instruments: Mapping[str, Instrument],
+        session: RestSession,
+        transport: Transport,
+        clock: Clock,
+        tasks: TaskManager,
+        entropy: Any,
+    ) -> None:
+        if session.signer is None:
+            raise EngineBuildError(f"account {account} needs a signer")
+        self.account = account
+        self.absence_horizon_ms = venue.spec.absence_horizon_ms
+        self._venue = venue
+        self._type = account_type
+        self._instruments = instruments
+        self._by_venue_symbol = {i.venue_symbol: i for i in instruments.values()}
+        self._session = session
+        self._signer = session.signer
+        self._clock = clock
+        self._tasks = tasks
+        self._sink: VenueSink | None = None
+        self._ids = itertools.count(1)
+        self._pending: PendingRequests[ev.Command] = PendingRequests(
+            clock, venue.spec.ack_timeout_ms, self._on_ack_timeout
+        )
+        self._trade: Stream | None = None
+        if endpoints.trade is not None:
+            trade_url = endpoints.trade
+            self._trade = Stream(
+                f"{account} orders",
+                lambda: _ready(trade_url),
+                transport,
+                tasks,
+                entropy,
+                on_frame=self._on_trade_frame,
+                on_up=self._on_trade_up,
+                on_down=self._on_trade_down,
+            )
+        self._user = self._make_user_stream(endpoints, transport, entropy)
+
+    def _make_user_stream(self, endpoints: Endpoints, transport: Transport, entropy: Any) -> UserStream:
+        common = (self.account, self._venue, self._type, self._by_venue_symbol.get, self._deliver)
+        if self._venue.user_stream(self._type) is UserStreamKind.TRADE_SOCKET:
+            return TradeSocketStream(*common, self._send_trade, self._signer, self._session.time.now_ms)
+        return ListenKeyStream(*common, endpoints.stream, self._session, transport, self._tasks, entropy)
+
+    def attach(self, sink: VenueSink) -> None:
+        self._sink = sink
+
+    async def start(self) -> None:
+        """Connect and authenticate. Raises AuthFailed, PositionModeError, OutcomeUnknown or NotSent."""
+        if self._sink is None:
+            raise EngineBuildError(f"account {self.account} was started before a sink was attached")
+        await self._session.sync_time()
+        await self._refuse_hedge_mode()
+        if self._trade is not None:
+            self._trade.start()
+        self._user.start()
+        try:
+            await asyncio.wait_for(self._wait_ready(), START_TIMEOUT_S)
+        except TimeoutError:
+            raise OutcomeUnknown(
+                f"account {self.account}: no private connection within {START_TIMEOUT_S} s. "
+                f"Is {self._session.base_url} reachable?"
+            ) from None
+        self._tasks.create_task(self._keep_time(), name=f"clock {self.account}")
+
+    async def _wait_ready(self) -> None:
+        if self._trade is not None:
+            await self._trade.wait_up()
+        await self._user.wait_up()
+
+    async def _refuse_hedge_mode(self) -> None:
+        request = self._venue.position_mode_request(self._type)
+        if request is None:
+            return
+        reply = await self._session.ask(request)
+        if self._venue.parse_is_hedge_mode(reply.body):
+            raise PositionModeError(
+                f"account {self.account} is in hedge mode; this connector handles one-way mode. "
+                "Switch the account to one-way mode and start again"
+            )
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SYNC_MAX_AGE_MS / 1000)
+            try:
+                await self._session.sync_time()
+            except (NotSent, OutcomeUnknown) as error:
+                _log.warning(f"{self.account}: the clock offset stays as it was: {error}")
+
+    async def stop(self) -> None:
+        await self._user.stop()
+        if self._trade is not None:
+            await self._trade.stop()
+
+    # -- commands --------------------------------------------------------------------------------------------
+
+    def submit(self, command: ev.Submit) -> None:
+        instrument = self._instruments[command.symbol]
+        if self._session.order_wait_ms(1):
+            wait = self._session.order_wait_ms(1)
+            self._finish(command, Conclusion.NOT_SENT, f"order rate limit reached, free again in {wait} ms")
+        elif command.route is Route.WS:
+            self._by_socket(command, instrument)
+        else:
+            self._spawn(command, lambda: self._venue.order_request(self._type, instrument, command))
+
+    def cancel(self, command: ev.Cancel) -> None:
+        instrument = self._instruments[command.symbol]
+        if command.route is Route.WS:
+            self._by_socket(command, instrument)
+        else:
+            self._spawn(command, lambda: self._venue.cancel_request(self._type, instrument, command))
+
+    def amend(self, command: ev.Amend) -> None:
+        instrument = self._instruments[command.symbol]
+        self._spawn(command, lambda: self._venue.amend_request(self._type, instrument, command))
+
+    def cancel_all(self, command: ev.CancelAll) -> None:
+        instrument = self._instruments[command.symbol]
+        self._spawn(command, lambda: self._venue.cancel_all_request(self._type, instrument, command))
+
+    def _by_socket(self, command: ev.Submit | ev.Cancel, instrument: Instrument) -> None:
+        request_id = f"{next(self._ids)}"
+        trade = self._trade
+        if trade is None:
+            self._finish(command, Conclusion.NOT_SENT, f"{self._type.value} has no order socket")
+            return
+        try:
+            frame = self._venue.order_frame(
+                self._type, instrument, command, request_id, self._signer, self._session.time.now_ms()
+            )
+            trade.send(frame)
+        except Denied as error:
+            self._finish(command, Conclusion.REJECTED, str(error))
+        except NotSent as error:
+            self._finish(command, Conclusion.NOT_SENT, str(error))
+        else:
+            self._pending.add(request_id, command)
+            if type(command) is ev.Submit:
+                self._session.limiter.spend("orders", 1, self._clock.timestamp_ms())
+
+    def _send_trade(self, build: Any) -> None:
+        """Let the user stream speak on the order socket: `build(request_id) -> frame`."""
+        if self._trade is None:
+            raise NotSent(f"{self.account} has no order socket")
+        self._trade.send(build(f"u{next(self._ids)}"))
+
+    def _spawn(self, command: ev.Command, build: Any) -> None:
+        try:
+            request = build()
+            if request is None:
+                raise Denied(f"{self._type.value} has no such call")
+        except Denied as error:
+            self._finish(command, Conclusion.REJECTED, str(error), Route.REST)
+            return
+        self._tasks.create_task(self._by_rest(command, request), name=f"{self.account} {request.path}")
+
+    async def _by_rest(self, command: ev.Command, request: Request) -> None:
+        try:
+            if banned := self._session.limiter.banned_ms(self._clock.timestamp_ms()):
+                raise NotSent(f"the venue wants silence for another {banned} ms")
+            reply = await self._session.send(request)
+            if not reply.ok and rule_of(self._venue.spec, reply).retry_after_sync:
+                await self._session.sync_time()
+                reply = await self._session.send(request)
+        except NotSent as error:
+            self._finish(command, Conclusion.NOT_SENT, str(error), Route.REST)
+        except OutcomeUnknown as error:
+            self._finish(command, Conclusion.UNKNOWN, str(error), Route.REST)
+        else:
+            self._on_reply(command, reply, Route.REST)
+
+    # -- conclusions -----------------------------------------------------------------------------------------
+
+    def _on_reply(self, command: ev.Command, reply: Reply, route: Route) -> None:
+        conclusion = conclude(self._venue.spec, reply)
+        if conclusion is not Conclusion.ACCEPTED:
+            self._finish(command, conclusion, reason_of(reply), route, reply)
+            return
+        try:
+            events = self._venue.parse_order_reply(
+                self._type, self._instruments[command.symbol], command, reply.body, self._clock.timestamp_ms()
+            )
+        except WireError as error:
+            self._finish(command, Conclusion.UNKNOWN, str(error), route, reply)
+            return
+        self._finish(command, Conclusion.ACCEPTED, None, route, reply, events)
+
+    def _finish(
+        self,
+        command: ev.Command,
+        conclusion: Conclusion,
+        reason: str | None,
+        route: Route | None = None,
+        reply: Reply | None = None,
+        events: tuple[ev.OrderEvent, ...] = (),
+    ) -> None:
+        assert self._sink is not None
+        self._sink.on_result(
+            ev.CommandResult(
+                kind=ORDER_KINDS[type(command)],
+                conclusion=conclusion,
+                oid="" if isinstance(command, ev.CancelAll) else command.oid,
+                symbol=command.symbol,
+                account=self.account,
+                timestamp=self._clock.timestamp_ms(),
+                route=route or Route.WS,
+                reason=reason,
+                code=reply.code if reply is not None else None,
+                events=events,
+                retry_after_ms=reply.retry_after_ms if reply is not None else None,
+            )
+        )
+
+    # -- order socket ----------------------------------------------------------------------------------------
+
+    async def _on_trade_up(self, _reconnected: bool) -> None:
+        await self._user.on_trade_up()
+
+    def _on_trade_down(self, reason: str) -> None:
+        # Race: a reply may have been on its way when the socket closed. What was sent is UNKNOWN, never failed.
+        for command in self._pending.take_all():
+            self._finish(command, Conclusion.UNKNOWN, f"the order socket closed before the reply: {reason}")
+        self._user.on_trade_down(reason)
+
+    def _on_ack_timeout(self, command: ev.Command) -> None:
+        self._finish(command, Conclusion.UNKNOWN, f"no ACK within {self._venue.spec.ack_timeout_ms} ms")
+
+    def _on_trade_frame(self, raw: bytes) -> None:
+        try:
+            answer = self._venue.parse_ws_reply(raw)
+        except WireError as error:
+            # It may have been the reply to an order; that one now times out and is asked for.
+            _log.error(f"{self.account}: a frame on the order socket cannot be read: {error}")
+            return
+        if answer is None:
+            self._user.on_trade_frame(raw)
+            return
+        if answer.request_id is None:
+            _log.warning(
+                f"{self.account}: the venue answered no request in particular: {reason_of(answer.reply)}"
+            )
+            return
+        if answer.request_id.startswith("u"):
+            self._user.on_trade_reply(answer.reply)
+            return
+        command = self._pending.take(answer.request_id)
+        if command is not None:
+            self._on_reply(command, answer.reply, Route.WS)
+
+    # -- facts -----------------------------------------------------------------------------------------------
+
+    def _deliver(self, fact: ev.OrderEvent | ev.BalanceEvent | ev.PositionEvent | str) -> None:
+        assert self._sink is not None
+        if isinstance(fact, ev.OrderEvent):
+            self._sink.on_order_event(fact)
+        elif isinstance(fact, ev.BalanceEvent):
+            self._sink.on_balance(fact)
+        elif isinstance(fact, ev.PositionEvent):
+            self._sink.on_position(fact)
+        else:
+            self._sink.on_status(self.account, fact)
+
+    # -- queries ---------------------------------------------------------------------------------------------
+
+    async def query_order(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
+        instrument = self._instruments[symbol]
+        reply = await self._session.ask(
+            self._venue.query_order_request(self._type, instrument.venue_symbol, oid, eid)
+        )
+        if not reply.ok:
+            return None
+        orders = self._venue.parse_orders(self._type, self.account, self._by_venue_symbol.get, reply.body)
+        return orders[0] if orders else None
+
+    async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
+        if eid is None:
+            return []
+        instrument = self._instruments[symbol]
+        reply = await self._session.ask(self._venue.fills_request(self._type, instrument.venue_symbol, eid))
+        return self._venue.parse_fills(self._type, self.account, oid, self._by_venue_symbol.get, reply.body)
+
+    async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
+        native = self._instruments[symbol].venue_symbol if symbol is not None else None
+        reply = await self._session.ask(self._venue.open_orders_request(self._type, native))
+        return self._venue.parse_orders(self._type, self.account, self._by_venue_symbol.get, reply.body)
+
+    async def query_balances(self) -> list[ev.BalanceEvent]:
+        reply = await self._session.ask(self._venue.balances_request(self._type))
+        return self._venue.parse_balances(self.account, reply.body, self._clock.timestamp_ms())
+
+    async def query_positions(self) -> list[ev.PositionEvent]:
+        request = self._venue.positions_request(self._type)
+        if request is None:
+            return []
+        reply = await self._session.ask(request)
+        return self._venue.parse_positions(
+            self.account, self._by_venue_symbol.get, reply.body, self._clock.timestamp_ms()
+        )
+
+
+async def _ready(url: str) -> str:
+    return url

@@ -1,0 +1,64 @@
+"""A local copy of the venue's limits, corrected by what its headers say. Pure: time arrives as an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nexustrader.venue.spec import RateLimit
+
+HEADROOM = 0.95  # we stop asking before the venue has to refuse: a refusal counts against us
+
+
+class RateLimiter:
+    """Counts what was used in each clock-aligned window of each pool."""
+
+    def __init__(self, limits: Iterable[RateLimit]) -> None:
+        self._limits = tuple(limits)
+        self._windows = [0] * len(self._limits)
+        self._used = [0] * len(self._limits)
+        self._banned_until_ms = 0
+
+    def wait_ms(self, pool: str, cost: int, now_ms: int) -> int:
+        """How long to wait until `cost` fits into every window of `pool`; 0 when it fits now."""
+        wait = max(0, self._banned_until_ms - now_ms)
+        for index, limit in enumerate(self._limits):
+            if limit.pool != pool:
+                continue
+            window = now_ms // limit.interval_ms
+            if window == self._windows[index] and self._used[index] + cost > limit.limit * HEADROOM:
+                wait = max(wait, (window + 1) * limit.interval_ms - now_ms)
+        return wait
+
+    def spend(self, pool: str, cost: int, now_ms: int) -> None:
+        """Count `cost` against every window of `pool`."""
+        for index, limit in enumerate(self._limits):
+            if limit.pool != pool:
+                continue
+            window = now_ms // limit.interval_ms
+            if window != self._windows[index]:
+                self._windows[index] = window
+                self._used[index] = 0
+            self._used[index] += cost
+
+    def observe(self, pool: str, interval_ms: int, used: int, now_ms: int) -> None:
+        """Take over the venue's own count: other programs may share the limit."""
+        for index, limit in enumerate(self._limits):
+            if limit.pool == pool and limit.interval_ms == interval_ms:
+                self._windows[index] = now_ms // interval_ms
+                self._used[index] = used
+
+    def ban(self, until_ms: int) -> None:
+        """The venue told us to be silent until then."""
+        self._banned_until_ms = max(self._banned_until_ms, until_ms)
+
+    def banned_ms(self, now_ms: int) -> int:
+        """How much longer the venue wants silence."""
+        return max(0, self._banned_until_ms - now_ms)
+
+    def headroom(self, pool: str, now_ms: int) -> float:
+        """The free fraction (0..1) of the tightest window of `pool`."""
+        free = 1.0
+        for index, limit in enumerate(self._limits):
+            if limit.pool == pool and now_ms // limit.interval_ms == self._windows[index]:
+                free = min(free, 1 - self._used[index] / limit.limit)
+        return max(0.0, free)

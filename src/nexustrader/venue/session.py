@@ -1,0 +1,151 @@
+"""Signed REST requests of one account at one venue: clock offset, limits, sending, reading the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping
+
+from nexustrader.error import AuthFailed, OutcomeUnknown, RateLimited, VenueRejected, WireError
+from nexustrader.kernel.log import get_logger
+from nexustrader.kernel.ports import Clock
+from nexustrader.venue.classify import reason_of, rule_of
+from nexustrader.venue.ratelimit import RateLimiter
+from nexustrader.venue.spec import Reply, Request, Security, Signer, Venue
+from nexustrader.venue.transport import Transport
+
+HTTP_TIMEOUT_MS = 10_000
+CLOCK_SYNC_MAX_AGE_MS = 60_000
+LIMIT_WAIT_MS_MAX = 120_000
+HTTP_TOO_MANY = 429
+HTTP_BANNED = 418
+
+_log = get_logger("Rest")
+
+
+class VenueTime:
+    """The venue's clock, as an offset to ours."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.offset_ms = 0
+        self.synced_at_ms: int | None = None
+
+    def now_ms(self) -> int:
+        return self._clock.timestamp_ms() + self.offset_ms
+
+    def learn(self, before_ms: int, server_ms: int, after_ms: int) -> None:
+        """Take the middle of the round trip for the moment at which the server read its clock."""
+        self.offset_ms = server_ms - (before_ms + after_ms) // 2
+        self.synced_at_ms = after_ms
+
+
+class RestSession:
+    """Sends requests and gives back `Reply`; what an error means for an order is the caller's to conclude."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        base_url: str,
+        time_request: Request,
+        transport: Transport,
+        clock: Clock,
+        limiter: RateLimiter,
+        *,
+        signer: Signer | None = None,
+        enable_rate_limit: bool = True,
+    ) -> None:
+        self._venue = venue
+        self.base_url = base_url.rstrip("/")
+        self._time_request = time_request
+        self._transport = transport
+        self._clock = clock
+        self._limited = enable_rate_limit
+        self.limiter = limiter
+        self.signer = signer
+        self.time = VenueTime(clock)
+
+    def over(self, transport: Transport) -> RestSession:
+        """The same session over another transport: limits and clock offset are shared."""
+        twin = copy.copy(self)
+        twin._transport = transport  # noqa: SLF001  # a copy of itself
+        return twin
+
+    async def sync_time(self) -> None:
+        """Measure the offset to the venue's clock. Raises NotSent or OutcomeUnknown."""
+        before = self._clock.timestamp_ms()
+        reply = await self.send(self._time_request)
+        after = self._clock.timestamp_ms()
+        if not reply.ok:
+            raise OutcomeUnknown(f"the venue's clock could not be read: {reason_of(reply)}")
+        self.time.learn(before, self._venue.parse_server_time(reply.body), after)
+
+    async def send(self, request: Request) -> Reply:
+        """Send once. Raises NotSent, or OutcomeUnknown when no readable answer came."""
+        signer = self.signer if request.security is not Security.NONE else None
+        target, headers, body = self._venue.sign_request(request, signer, self.time.now_ms())
+        now = self._clock.timestamp_ms()
+        self.limiter.spend("weight", request.weight, now)
+        if request.orders:
+            self.limiter.spend("orders", request.orders, now)
+        answer = await self._transport.request(
+            request.method, self.base_url + target, headers, body, HTTP_TIMEOUT_MS
+        )
+        self._observe(answer.headers)
+        try:
+            reply = self._venue.parse_rest_reply(
+                answer.status, answer.headers, answer.body, self._clock.timestamp_ms()
+            )
+        except WireError as error:
+            raise OutcomeUnknown(f"{request.method} {request.path}: {error}") from None
+        if reply.retry_after_ms and answer.status in (HTTP_TOO_MANY, HTTP_BANNED):
+            self.limiter.ban(self._clock.timestamp_ms() + reply.retry_after_ms)
+            _log.error(
+                f"{request.path}: HTTP {answer.status}, the venue wants silence for {reply.retry_after_ms} ms"
+            )
+        return reply
+
+    async def ask(self, request: Request) -> Reply:
+        """A query: waits for room in the limits and repeats once after a clock correction.
+
+        Returns replies that are ok or that say "not found"; raises AuthFailed, RateLimited, VenueRejected,
+        OutcomeUnknown or NotSent for all others, because none of them is an answer.
+        """
+        await self._wait_for_room(request)
+        reply = await self.send(request)
+        if not reply.ok and rule_of(self._venue.spec, reply).retry_after_sync:
+            await self.sync_time()
+            reply = await self.send(request)
+        if reply.ok or self._venue.is_not_found(reply):
+            return reply
+        rule = rule_of(self._venue.spec, reply)
+        text = f"{request.method} {request.path}: {reason_of(reply)}"
+        if rule.fatal_auth:
+            raise AuthFailed(f"{text}. Check key, secret, permissions and IP binding", reply.code)
+        if rule.limit:
+            raise RateLimited(text, reply.retry_after_ms or 1000, reply.code)
+        if reply.status >= 500:
+            raise OutcomeUnknown(text)
+        raise VenueRejected(text, reply.code)
+
+    def order_wait_ms(self, orders: int) -> int:
+        """How long an order would have to wait for its limits; 0 when it may leave now."""
+        if not self._limited:
+            return 0
+        return self.limiter.wait_ms("orders", orders, self._clock.timestamp_ms())
+
+    async def _wait_for_room(self, request: Request) -> None:
+        if not self._limited:
+            return
+        while wait := self.limiter.wait_ms("weight", request.weight, self._clock.timestamp_ms()):
+            if wait > LIMIT_WAIT_MS_MAX:
+                raise RateLimited(
+                    f"{request.method} {request.path} is not sent: the venue allows nothing for {wait} ms",
+                    wait,
+                )
+            await asyncio.sleep(wait / 1000)
+
+    def _observe(self, headers: Mapping[str, str]) -> None:
+        now = self._clock.timestamp_ms()
+        for pool, interval_ms, used in self._venue.used_limits(headers):
+            self.limiter.observe(pool, interval_ms, used, now)

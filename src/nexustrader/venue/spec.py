@@ -1,0 +1,264 @@
+"""What a venue declares about itself, and the pure functions it offers. No I/O.
+
+A venue package is a `Venue`: data (`VenueSpec`) and functions from intent to request and from bytes to events.
+Connecting, sending, acking, timing out, retrying and reconciling live in `venue/` and `execution/`, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, Protocol
+
+import msgspec
+
+from nexustrader.constants import AccountType, DataType, ExchangeType
+from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument
+from nexustrader.domain.outcome import Conclusion
+from nexustrader.market.subscriptions import Stream
+from nexustrader.schema import Kline, Ticker
+
+
+class Security(Enum):
+    """What a REST request needs beside its parameters."""
+
+    NONE = "none"
+    KEY = "key"  # the key header, no signature
+    SIGNED = "signed"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One REST request before signing. Parameters in the order in which they are sent."""
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    security: Security = Security.NONE
+    weight: int = 1
+    orders: int = 0  # how many places in the order-count limit it takes
+
+
+class ErrorRule(msgspec.Struct, frozen=True):
+    """What may be concluded from one venue error code, and how to tell the user."""
+
+    conclusion: Conclusion
+    meaning: str
+    retry_after_sync: bool = False  # clock skew: fix the offset, then the same request may be sent again
+    fatal_auth: bool = False
+    limit: bool = False
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """One pool of a venue: at most `limit` per `interval_ms`, windows aligned to the clock."""
+
+    pool: str  # "weight" or "orders"
+    interval_ms: int
+    limit: int
+
+
+class UserStreamKind(Enum):
+    """How private events arrive."""
+
+    TRADE_SOCKET = "trade_socket"  # subscribed with a signed request on the order socket
+    LISTEN_KEY = "listen_key"  # a key fetched by REST, kept alive, put into the stream's URL
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """URLs of one account type. `stream` is joined with a route, `trade` is complete."""
+
+    rest: str
+    stream: str
+    trade: str | None = None
+
+
+class VenueSpec(msgspec.Struct, frozen=True):
+    """A venue's declarations: data only."""
+
+    exchange: ExchangeType
+    errors: Mapping[str, ErrorRule]
+    recv_window_ms: int
+    ack_timeout_ms: int
+    absence_horizon_ms: int  # after this an unseen order can no longer arrive
+    subscribe_batch: int
+    subscribe_gap_ms: int
+    streams_per_socket: int
+    client_id_pattern: str
+    rate_limits: tuple[RateLimit, ...]
+    listen_key_keepalive_ms: int = 0
+    client_id_unique_forever: bool = False
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One answer of a venue, REST or WS, as far as it is the same for all: status, venue code, text, body."""
+
+    ok: bool
+    status: int
+    code: str | None = None
+    message: str = ""
+    body: bytes = b""
+    retry_after_ms: int | None = None
+
+
+class WsReply(msgspec.Struct, frozen=True):
+    """A reply on the order socket, matched by `request_id`; None when the venue could not name the request."""
+
+    request_id: str | None
+    reply: Reply
+
+
+class Signer(Protocol):
+    """Signs bytes with one account's key. Knows the key's kind; never shows it."""
+
+    api_key: str
+
+    def sign(self, payload: bytes) -> str: ...
+
+
+Resolve = Callable[[str], Instrument | None]  # venue symbol -> instrument, for one account type
+Deliver = Callable[[Any], None]
+
+
+class Venue(Protocol):
+    """The pure functions of one venue. `account_type` is a member of the venue's own enum."""
+
+    spec: VenueSpec
+
+    def account_types(self) -> type[AccountType]: ...
+    def endpoints(self, account_type: AccountType) -> Endpoints: ...
+    def rate_limits(self, account_type: AccountType) -> tuple[RateLimit, ...]: ...
+    def user_stream(self, account_type: AccountType) -> UserStreamKind: ...
+    def market_account(
+        self, instrument_type: str, account_types: list[AccountType]
+    ) -> AccountType | None: ...
+
+    # signing
+    def make_signer(self, api_key: str, secret: str, passphrase: str | None) -> Signer: ...
+    def sign_request(
+        self, request: Request, signer: Signer | None, timestamp_ms: int
+    ) -> tuple[str, dict[str, str], bytes]:
+        """-> path with query, headers, body."""
+
+    # reference data
+    def server_time_request(self, account_type: AccountType) -> Request: ...
+    def used_limits(self, headers: Mapping[str, str]) -> Iterable[tuple[str, int, int]]:
+        """(pool, interval_ms, used) for each limit that the reply's headers (lower-case names) report."""
+
+    def parse_server_time(self, body: bytes) -> int: ...
+    def instruments_request(self, account_type: AccountType) -> Request: ...
+    def parse_instruments(
+        self, account_type: AccountType, body: bytes
+    ) -> tuple[list[Instrument], tuple[str, ...]]:
+        """-> instruments that trade now, and what was wrong with rows that were left out. Raises WireError."""
+
+    def klines_request(
+        self,
+        account_type: AccountType,
+        venue_symbol: str,
+        interval: str,
+        limit: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> Request: ...
+    def parse_klines(
+        self, instrument: Instrument, interval: str, body: bytes, now_ms: int
+    ) -> list[Kline]: ...
+    def ticker_request(self, account_type: AccountType, venue_symbol: str) -> Request: ...
+    def parse_ticker(self, instrument: Instrument, body: bytes) -> Ticker: ...
+
+    # market streams
+    def stream_topic(
+        self, account_type: AccountType, stream: Stream, instrument: Instrument
+    ) -> tuple[str, str]:
+        """-> (route path to append to the stream URL, topic). Raises SubscriptionError."""
+
+    def subscribe_frame(self, topics: list[str], request_id: int, *, subscribe: bool) -> bytes: ...
+    def topic_of(self, raw: bytes) -> str | None:
+        """The topic of a data frame by a peek at its bytes; None for control frames."""
+
+    def control_problem(self, raw: bytes) -> str | None:
+        """What a control frame complains about; None for a plain confirmation."""
+
+    def decoder(
+        self,
+        account_type: AccountType,
+        stream: Stream,
+        instrument: Instrument,
+        deliver: Mapping[DataType, Deliver],
+        now_ms: Callable[[], int],
+    ) -> Callable[[bytes], None]:
+        """A function that decodes one data frame of this stream and delivers public structs."""
+
+    # commands
+    def order_request(
+        self, account_type: AccountType, instrument: Instrument, command: ev.Submit
+    ) -> Request: ...
+    def cancel_request(
+        self, account_type: AccountType, instrument: Instrument, command: ev.Cancel
+    ) -> Request: ...
+    def amend_request(
+        self, account_type: AccountType, instrument: Instrument, command: ev.Amend
+    ) -> Request: ...
+    def cancel_all_request(
+        self, account_type: AccountType, instrument: Instrument, command: ev.CancelAll
+    ) -> Request | None:
+        """None: the venue has no such call, cancel one by one."""
+
+    def order_frame(
+        self,
+        account_type: AccountType,
+        instrument: Instrument,
+        command: ev.Submit | ev.Cancel | ev.Amend,
+        request_id: str,
+        signer: Signer,
+        timestamp_ms: int,
+    ) -> bytes:
+        """The complete signed frame for the order socket. Raises Denied when the venue has no such call."""
+
+    def parse_ws_reply(self, raw: bytes) -> WsReply | None:
+        """None when the frame is not a reply (a user event, a control frame)."""
+
+    def parse_rest_reply(
+        self, status: int, headers: Mapping[str, str], body: bytes, now_ms: int
+    ) -> Reply: ...
+    def parse_order_reply(
+        self, account_type: AccountType, instrument: Instrument, command: ev.Command, body: bytes, now_ms: int
+    ) -> tuple[ev.OrderEvent, ...]:
+        """Facts in a successful reply to a create, cancel or amend (body: the venue's result object)."""
+
+    # user stream
+    def user_subscribe_frame(self, request_id: str, signer: Signer, timestamp_ms: int) -> bytes: ...
+    def listen_key_request(self, account_type: AccountType, *, keepalive: bool) -> Request: ...
+    def parse_listen_key(self, body: bytes) -> str: ...
+    def listen_key_route(self, account_type: AccountType, listen_key: str) -> str: ...
+    def parse_user_event(
+        self, account_type: AccountType, account: str, resolve: Resolve, raw: bytes
+    ) -> tuple[ev.OrderEvent | ev.BalanceEvent | ev.PositionEvent | str, ...]:
+        """Facts in one private frame, in order. A str is a status word ("listen_key_expired").
+
+        Raises WireError for a frame that cannot be read. Unknown event types give ().
+        """
+
+    # queries
+    def query_order_request(
+        self, account_type: AccountType, venue_symbol: str, oid: str, eid: str | None
+    ) -> Request: ...
+    def open_orders_request(self, account_type: AccountType, venue_symbol: str | None) -> Request: ...
+    def fills_request(self, account_type: AccountType, venue_symbol: str, eid: str) -> Request: ...
+    def parse_orders(
+        self, account_type: AccountType, account: str, resolve: Resolve, body: bytes
+    ) -> list[ev.OrderEvent]:
+        """Orders in a query's answer: one object or a list."""
+
+    def parse_fills(
+        self, account_type: AccountType, account: str, oid: str, resolve: Resolve, body: bytes
+    ) -> list[ev.OrderEvent]: ...
+    def is_not_found(self, reply: Reply) -> bool: ...
+    def balances_request(self, account_type: AccountType) -> Request: ...
+    def parse_balances(self, account: str, body: bytes, now_ms: int) -> list[ev.BalanceEvent]: ...
+    def positions_request(self, account_type: AccountType) -> Request | None: ...
+    def parse_positions(
+        self, account: str, resolve: Resolve, body: bytes, now_ms: int
+    ) -> list[ev.PositionEvent]: ...
+    def position_mode_request(self, account_type: AccountType) -> Request | None: ...
+    def parse_is_hedge_mode(self, body: bytes) -> bool: ...

@@ -1,0 +1,138 @@
+"""One WebSocket that stays up: connect, tell, wait for the end, back off, again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nexustrader.error import NotSent, WsRequestNotSentError
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.log import get_logger
+from nexustrader.kernel.tasks import TaskManager
+from nexustrader.venue.transport import Connection, OnFrame, Transport
+
+RECONNECT_DELAY_MS_MIN = 250
+RECONNECT_DELAY_MS_MAX = 30_000
+STABLE_AFTER_S = 10.0
+
+_log = get_logger("Stream")
+
+
+def reconnect_delay_ms(attempt: int, unit: float) -> int:
+    """Exponential back-off with full jitter; `unit` is a uniform number in [0, 1)."""
+    ceiling = min(RECONNECT_DELAY_MS_MAX, RECONNECT_DELAY_MS_MIN * 2 ** min(attempt, 16))
+    return int(RECONNECT_DELAY_MS_MIN + (ceiling - RECONNECT_DELAY_MS_MIN) * unit)
+
+
+class Stream:
+    """Keeps one connection alive.
+
+    `url` is asked anew for every attempt (a listen key may have changed). `on_up` runs after each connect and may
+    await a logon; it is cancelled when the socket closes under it. `on_down(reason)` follows each `on_up`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: Callable[[], Awaitable[str]],
+        transport: Transport,
+        tasks: TaskManager,
+        entropy: Entropy,
+        *,
+        on_frame: OnFrame,
+        on_up: Callable[[bool], Awaitable[None]],
+        on_down: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self._url = url
+        self._transport = transport
+        self._tasks = tasks
+        self._entropy = entropy
+        self._on_frame = on_frame
+        self._on_up = on_up
+        self._on_down = on_down
+        self._connection: Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def is_up(self) -> bool:
+        return self._ready.is_set()
+
+    def start(self) -> None:
+        """Begin connecting in the background. Idempotent."""
+        if self._task is None:
+            self._task = self._tasks.create_task(self._run(), name=f"stream {self.name}")
+
+    async def wait_up(self) -> None:
+        """Return once connected and `on_up` has finished."""
+        await self._ready.wait()
+
+    def send(self, payload: bytes) -> None:
+        """Send one text frame now, in this call stack. Raises WsRequestNotSentError when not connected."""
+        connection = self._connection
+        if connection is None:
+            raise WsRequestNotSentError
+        connection.send(payload)
+
+    def drop(self, reason: str) -> None:
+        """Close the socket so that the loop reconnects."""
+        if self._connection is not None:
+            _log.info(f"{self.name}: dropping the connection: {reason}")
+            self._connection.close()
+
+    async def stop(self) -> None:
+        """Close for good."""
+        self._stopping = True
+        if self._connection is not None:
+            self._connection.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        attempt = 0
+        connected_before = False
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            began = loop.time()
+            try:
+                connection = await self._transport.connect(await self._url(), self._on_frame)
+            except NotSent as error:
+                _log.warning(f"{self.name}: {error}")
+            else:
+                await self._hold(connection, connected_before)
+                connected_before = True
+            attempt = 0 if loop.time() - began > STABLE_AFTER_S else attempt + 1
+            if not self._stopping:
+                await asyncio.sleep(reconnect_delay_ms(attempt, self._entropy.random()) / 1000)
+
+    async def _hold(self, connection: Connection, reconnected: bool) -> None:
+        """Serve one connection from open to close."""
+        self._connection = connection
+        logon = self._tasks.create_task(self._logon(connection, reconnected), name=f"logon {self.name}")
+        reason = "the stream was stopped"
+        try:
+            reason = await connection.wait_closed()
+        finally:
+            # Race: the socket may close while the logon awaits its reply; a logon that outlives its socket would
+            # mark the next one as ready.
+            logon.cancel()
+            await asyncio.gather(logon, return_exceptions=True)
+            self._connection = None
+            self._ready.clear()
+            connection.close()
+            self._on_down(reason)
+            if not self._stopping:
+                _log.warning(f"{self.name}: disconnected ({reason}), reconnecting")
+
+    async def _logon(self, connection: Connection, reconnected: bool) -> None:
+        try:
+            await self._on_up(reconnected)
+        except NotSent as error:
+            _log.warning(f"{self.name}: {error}")
+            connection.close()
+            return
+        self._ready.set()

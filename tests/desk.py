@@ -1,0 +1,230 @@
+"""A venue that does what the test says, and the execution stack over it in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from nexustrader.constants import ExchangeType, InstrumentType, OrderSide, OrderType
+from nexustrader.domain import events as ev
+from nexustrader.domain.ids import OidGenerator
+from nexustrader.domain.instrument import Instrument
+from nexustrader.domain.order import OrderState
+from nexustrader.domain.order_effects import Notice
+from nexustrader.domain.outcome import CommandKind, Conclusion, Route
+from nexustrader.error import OutcomeUnknown
+from nexustrader.execution.ems import ExecutionManager, OrderRequest
+from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.reconciler import Reconciler
+from nexustrader.market.cache import Cache
+from nexustrader.persistence.memory import MemoryJournal
+from nexustrader.portfolio.portfolio import Portfolio
+from nexustrader.schema import Order
+from virtual_time import LoopClock
+
+SYMBOL = "BTCUSDT-PERP.BINANCE"
+ACCOUNT = "binance:USD_M_FUTURE"
+SHARD = 42
+BTC = Instrument(
+    symbol=SYMBOL,
+    venue_symbol="BTCUSDT",
+    exchange=ExchangeType.BINANCE,
+    type=InstrumentType.LINEAR,
+    base="BTC",
+    quote="USDT",
+    settle="USDT",
+    tick=Decimal("0.1"),
+    lot=Decimal("0.001"),
+    min_amount=Decimal("0.001"),
+    max_amount=Decimal(100),
+    min_price=Decimal("0.1"),
+    max_price=Decimal(1_000_000),
+    min_notional=Decimal(5),
+    reduce_only_exempt_from_notional=True,
+    maker=Decimal("0.0002"),
+    taker=Decimal("0.0005"),
+)
+
+
+class ScriptedVenue:
+    """Records commands; answers only what the test tells it to."""
+
+    account = ACCOUNT
+    absence_horizon_ms = 10_000
+
+    def __init__(self, clock: LoopClock) -> None:
+        self.clock = clock
+        self.sink: Any = None
+        self.commands: list[ev.Command] = []
+        self.on_command: Callable[[ev.Command], None] | None = None
+        self.orders: dict[str, ev.OrderEvent] = {}
+        self.fills: dict[str, list[ev.OrderEvent]] = {}
+        self.balances: list[ev.BalanceEvent] = []
+        self.positions: list[ev.PositionEvent] = []
+        self.unreachable = False
+        self.queries = 0
+
+    def attach(self, sink: Any) -> None:
+        self.sink = sink
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+    def _take(self, command: ev.Command) -> None:
+        self.commands.append(command)
+        if self.on_command is not None:
+            self.on_command(command)
+
+    submit = cancel = amend = cancel_all = _take
+
+    def result(
+        self, command: ev.Command, conclusion: Conclusion, *, reason: str | None = None, events: Any = ()
+    ) -> None:
+        kinds = {
+            ev.Submit: CommandKind.CREATE,
+            ev.Cancel: CommandKind.CANCEL,
+            ev.Amend: CommandKind.AMEND,
+            ev.CancelAll: CommandKind.CANCEL_ALL,
+        }
+        self.sink.on_result(
+            ev.CommandResult(
+                kind=kinds[type(command)],
+                conclusion=conclusion,
+                oid=getattr(command, "oid", ""),
+                symbol=command.symbol,
+                account=ACCOUNT,
+                timestamp=self.clock.timestamp_ms(),
+                route=getattr(command, "route", Route.REST),
+                reason=reason,
+                events=tuple(events),
+            )
+        )
+
+    def event(
+        self, oid: str, kind: ev.EventKind, source: ev.Source = ev.Source.STREAM, **more: Any
+    ) -> ev.OrderEvent:
+        return ev.OrderEvent(
+            oid=oid,
+            kind=kind,
+            source=source,
+            timestamp=self.clock.timestamp_ms(),
+            account=ACCOUNT,
+            symbol=SYMBOL,
+            **more,
+        )
+
+    def _asked(self) -> None:
+        self.queries += 1
+        if self.unreachable:
+            raise OutcomeUnknown("the venue cannot be reached")
+
+    async def query_order(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
+        self._asked()
+        return self.orders.get(oid)
+
+    async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
+        self._asked()
+        return self.fills.get(oid, [])
+
+    async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
+        self._asked()
+        return [e for e in self.orders.values() if e.kind is ev.EventKind.ACCEPTED]
+
+    async def query_balances(self) -> list[ev.BalanceEvent]:
+        self._asked()
+        return self.balances
+
+    async def query_positions(self) -> list[ev.PositionEvent]:
+        self._asked()
+        return self.positions
+
+
+class Desk:
+    """Execution, order book of record, reconciler and portfolio over one scripted venue."""
+
+    def __init__(self, clock: LoopClock, journal: Any = None) -> None:
+        self.clock = clock
+        self.journal = journal if journal is not None else MemoryJournal()
+        self.told: list[tuple[str, Order]] = []
+        self.ws_results: list[dict[str, Any]] = []
+        self.published: list[tuple[str, Any]] = []
+        self.cache = Cache()
+        instruments = {SYMBOL: BTC}
+        self.portfolio = Portfolio(self.cache, instruments, lambda _b: None)
+        self.oms = OrderManager(
+            self.journal, self.cache, SHARD, tell=self._tell, on_fill=self.portfolio.on_fill
+        )
+        self.ems = ExecutionManager(
+            clock, self.cache, self.oms, OidGenerator(SHARD), instruments, tell=self.ws_results.append
+        )
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.reconciler = Reconciler(
+            clock,
+            self.cache,
+            self.oms,
+            self.portfolio,
+            spawn=self._spawn,
+            publish=lambda topic, message: self.published.append((topic, message)),
+            tell_ws_result=self.ems.tell_ws_result,
+            tell_refused=self.ems.tell_refused,
+        )
+        self.ems.set_resolver(self.reconciler)
+        self.venue = ScriptedVenue(clock)
+        self.venue.attach(self)
+        self.ems.add_port(self.venue)
+        self.reconciler.add_port(self.venue)
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _tell(self, notice: Notice, order: Order) -> None:
+        self.told.append((notice.value, order))
+
+    # the sink
+    def on_result(self, result: ev.CommandResult) -> None:
+        self.ems.on_result(result)
+
+    def on_order_event(self, event: ev.OrderEvent) -> None:
+        self.oms.apply(event)
+
+    def on_balance(self, event: ev.BalanceEvent) -> None:
+        self.portfolio.on_balance(event)
+
+    def on_position(self, event: ev.PositionEvent) -> None:
+        self.portfolio.on_position(event)
+
+    def on_status(self, account: str, event: str) -> None:
+        self.reconciler.on_status(account, event)
+
+    # what a test says
+    def create(self, **changes: Any) -> str:
+        fields: dict[str, Any] = {
+            "symbol": SYMBOL,
+            "side": OrderSide.BUY,
+            "type": OrderType.LIMIT,
+            "amount": Decimal("0.01"),
+            "price": Decimal(30_000),
+            "route": Route.WS,
+        }
+        return self.ems.create(ACCOUNT, OrderRequest(**(fields | changes)))
+
+    def cancel(self, oid: str, route: Route = Route.WS, *, ws_fallback: bool = True) -> str:
+        return self.ems.cancel(ACCOUNT, SYMBOL, oid, route, ws_fallback=ws_fallback, params={})
+
+    def state(self, oid: str) -> OrderState:
+        found = self.oms.get(oid)
+        assert found is not None
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.told]
+
+    async def settle(self) -> None:
+        """Let calls that are due now run."""
+        for _ in range(5):
+            await asyncio.sleep(0)

@@ -1,0 +1,47 @@
+"""The local copy of the venue's limits."""
+
+from __future__ import annotations
+
+from nexustrader.venue.ratelimit import RateLimiter
+from nexustrader.venue.spec import RateLimit
+
+MINUTE = 60_000
+
+
+def limiter() -> RateLimiter:
+    return RateLimiter([RateLimit("weight", MINUTE, 100), RateLimit("orders", 10_000, 20)])
+
+
+def test_there_is_no_wait_while_the_window_has_room() -> None:
+    limits = limiter()
+    limits.spend("weight", 90, now_ms=1_000)
+    assert limits.wait_ms("weight", 5, now_ms=2_000) == 0
+
+
+def test_a_full_window_makes_wait_until_the_clock_aligned_next_one() -> None:
+    limits = limiter()
+    limits.spend("weight", 95, now_ms=1_000)
+    assert limits.wait_ms("weight", 1, now_ms=20_000) == 40_000
+    assert limits.wait_ms("weight", 1, now_ms=60_000) == 0
+
+
+def test_pools_do_not_share_their_counts() -> None:
+    limits = limiter()
+    limits.spend("orders", 20, now_ms=0)
+    assert limits.wait_ms("weight", 50, now_ms=0) == 0
+    assert limits.wait_ms("orders", 1, now_ms=0) == 10_000
+
+
+def test_the_venues_own_count_is_taken_over() -> None:
+    limits = limiter()
+    limits.observe("weight", MINUTE, 99, now_ms=5_000)
+    assert limits.wait_ms("weight", 1, now_ms=5_000) == 55_000
+    assert limits.headroom("weight", now_ms=5_000) < 0.02
+
+
+def test_a_ban_outlasts_every_window() -> None:
+    limits = limiter()
+    limits.ban(until_ms=500_000)
+    assert limits.wait_ms("weight", 1, now_ms=100_000) == 400_000
+    limits.ban(until_ms=200_000)
+    assert limits.banned_ms(now_ms=100_000) == 400_000
