@@ -120,7 +120,7 @@ class MarketMaker(Strategy):
 config = Config(
     strategy_id="market_maker",
     user_id="demo",
-    strategy=MarketMaker(run_seconds=settings.get("DEMO.SECONDS")),
+    strategy=MarketMaker(run_seconds=settings.get("DEMO.SECONDS") or None),
     basic_config={ExchangeType.BINANCE: BasicConfig(settings_key="BINANCE.DEMO", testnet=True)},
     public_conn_config={
         ExchangeType.BINANCE: [PublicConnectorConfig(account_type=BinanceAccountType.USD_M_FUTURE_TESTNET)]

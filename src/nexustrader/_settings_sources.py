@@ -6,7 +6,6 @@ Dynaconf reads the text of a variable as TOML and would make a number of the key
 
 from __future__ import annotations
 
-import glob
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -56,7 +55,7 @@ class Sources:
 
     def read(self) -> dict[str, Any]:
         """Return all settings, names in capitals, secrets wrapped. Raises SettingsFileError."""
-        data = _merge(self._folder)
+        data = _merge(self._folder, self._documents)
         self._put_exact_secrets(data)
         self._put_twins(data)
         protected: dict[str, Any] = self._protect(data)
@@ -195,26 +194,32 @@ def _toml_complaint(path: Path, text: str, message: str) -> str:
     )
 
 
-def _merge(folder: Path) -> dict[str, Any]:
+def _merge(folder: Path, documents: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Let Dynaconf put the files and then the variables one over the other."""
     from dynaconf import Dynaconf  # type: ignore[attr-defined] # it ships no type information
+    from dynaconf.loaders import env_loader
 
-    base = Path(glob.escape(str(folder)))  # Dynaconf would expand a folder named my[bot]
     try:
         merged = Dynaconf(
             envvar_prefix=PREFIX.rstrip("_"),
-            settings_files=[str(base / SETTINGS_FILE), str(base / SECRETS_FILE)],
+            settings_files=[],
+            loaders=[],
             environments=False,
             load_dotenv=False,
-            merge_enabled=True,
-            core_loaders=["TOML"],
-        ).as_dict()
+        )
+        own = set(merged.as_dict())
+        # Not by settings_files: Dynaconf would search parent folders for them, read `my[bot]` in a path as a
+        # pattern, and keep only one of [bybit.live] and [BYBIT.TESTNET].
+        for _, document in documents:
+            merged.update(document, merge=True)
+        env_loader.load_from_env(merged, PREFIX.rstrip("_"))
+        result: dict[str, Any] = merged.as_dict()
     except Exception as error:  # tidy: ok — its message may quote a value, so none of it may pass
         raise SettingsFileError(
             f"Dynaconf cannot merge the settings files in {folder / '.keys'} with the {PREFIX} variables "
             f"({type(error).__name__}); look for values that begin with @"
         ) from None
-    merged.pop("LOAD_DOTENV", None)
-    return _upper(merged)
+    return _upper({name: value for name, value in result.items() if name not in own})
 
 
 def _upper(data: Mapping[str, Any]) -> dict[str, Any]:

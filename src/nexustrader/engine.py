@@ -11,6 +11,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+from nexustrader._engine.books import Books, books_of
 from nexustrader._engine.connect import Connections
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.requests import ThreadedRequests
@@ -51,7 +52,9 @@ class Engine:
         self._task_manager = TaskManager(self._loop, on_dead=self._on_dead_task)
         self._journal = DeferredJournal()
         self._core = EngineCore(config, self._clock, self._journal, spawn=self._spawn)
-        self._connections = Connections(self._core, self._clock, self._task_manager, self._entropy)
+        self._connections = Connections(
+            self._core, self._clock, self._task_manager, self._entropy, self._journal.params
+        )
         self._io = IoThread()
         self._params = self._journal.params
         self._core.bind_strategy(
@@ -162,6 +165,15 @@ class Engine:
         if left:
             _log.warning(f"tasks that did not end in time: {', '.join(left)}")
         self._journal.close()
+
+    def books(self, account: str) -> Books:
+        """Orders, positions, balances and fees of one account ("binance:USD_M_FUTURE") as exact text."""
+        return books_of(self._core, account)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The keys of the private accounts."""
+        return tuple(account.key for account in self._core.accounts)
 
     def dispose(self) -> None:
         """Release everything. Idempotent; while the loop runs it only asks for the end of the run."""

@@ -6,6 +6,7 @@ import asyncio
 
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account, account_key
+from nexustrader._strategy.runtime import Params
 from nexustrader.config import (
     BasicConfig,
     Config,
@@ -33,8 +34,11 @@ from nexustrader.venue.transport import NetworkTransport, Transport
 class Connections:
     """Everything an engine holds open, and a second set of sessions for the blocking-request thread."""
 
-    def __init__(self, core: EngineCore, clock: LiveClock, tasks: TaskManager, entropy: Entropy) -> None:
+    def __init__(
+        self, core: EngineCore, clock: LiveClock, tasks: TaskManager, entropy: Entropy, params: Params
+    ) -> None:
         self._core = core
+        self._params = params
         self._clock = clock
         self._tasks = tasks
         self._entropy = entropy
@@ -140,7 +144,16 @@ class Connections:
         if isinstance(connector, MockConnectorConfig):
             from nexustrader.sim.mock import build_mock
 
-            mock = build_mock(key, connector, self._core.instruments, self._clock)
+            core = self._core
+            mock = build_mock(
+                key,
+                connector,
+                core.instruments,
+                self._clock,
+                bus=core.bus,
+                market=core.market,
+                store=self._params,
+            )
             self._add_port(mock)
             self.io_venues[key] = mock
             return

@@ -70,7 +70,7 @@ def check(
         raise typer.Exit(2)
 
 
-@app.command(name="set", context_settings={"allow_extra_args": True})
+@app.command(name="set", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def set_credentials(
     context: typer.Context,
     settings_key: str = typer.Argument(help="Such as BYBIT.TESTNET."),
@@ -189,7 +189,12 @@ def _read_values(fields: tuple[str, ...]) -> dict[str, str]:
             raise CredentialsError(
                 "name the field (api_key, secret or passphrase) whose value comes from stdin"
             )
-        given = {fields[0]: sys.stdin.read(VALUE_CHARS_MAX + 1).rstrip("\r\n")}
+        try:
+            given = {fields[0]: sys.stdin.read(VALUE_CHARS_MAX + 1).rstrip("\r\n")}
+        except UnicodeDecodeError:
+            raise CredentialsError(
+                "what came from stdin is not text; send the key in its text form"
+            ) from None
     else:
         given = {field: getpass.getpass(f"{field} (not shown; empty to skip): ") for field in fields}
     values = {field: value for field, value in given.items() if value}

@@ -13,6 +13,9 @@ from nexustrader.error import NexusTraderError
 
 COMMANDS = {  # name: module and the typer app in it
     "credentials": "nexustrader.cli.credentials:app",
+    "emulate": "nexustrader.cli.emulate:app",
+    "demo": "nexustrader.cli.demo:app",
+    "run": "nexustrader.cli.run:app",
 }
 
 EXIT_ERROR = 2

@@ -18,9 +18,11 @@ from nexustrader.constants import ExchangeType, settings
 from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.error import EngineBuildError
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _console = Console(stderr=True)
 
 
+@app.command("run")
 def run(
     program: Annotated[Path, typer.Argument(help="A strategy program that builds an Engine and starts it.")],
     emulate: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
@@ -14,7 +13,7 @@ from typing import Any
 
 from nexustrader._settings_sources import SECRETS_FILE
 from nexustrader.error import SettingsFileError
-from nexustrader.kernel.private_files import make_private_folder
+from nexustrader.kernel.private_files import make_private_folder, open_private
 
 SECTION_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -34,7 +33,8 @@ def store(folder: Path, settings_key: str, values: dict[str, str]) -> Path:
     path = (folder / SECRETS_FILE).resolve()
     if not path.parent.is_dir():
         make_private_folder(path.parent)
-        (path.parent / ".gitignore").write_text("*\n")
+        with os.fdopen(open_private(path.parent / ".gitignore", os.O_WRONLY | os.O_CREAT), "w") as file:
+            file.write("*\n")
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:

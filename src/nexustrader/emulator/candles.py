@@ -20,7 +20,6 @@ DAY_MS = 86_400_000
 SECONDS_KEPT_MAX = 7_200
 MINUTES_KEPT_MAX = 20_160  # two weeks of running
 PATH_SAMPLES = 4  # prices looked at within one candle
-PATH_LOTS_PER_MINUTE = 2_000
 # Period and amplitude (as a fraction) of the waves that make the path.
 WAVES = (
     (30 * DAY_MS, 0.09),
@@ -74,13 +73,14 @@ class Candle(msgspec.Struct):
 
 
 class PricePath:
-    """A price for every moment before `end_ms`, where it is `end_price` ticks."""
+    """A price for every moment before `end_ms`, where it is `end_price` ticks, and a volume."""
 
-    def __init__(self, entropy: Entropy, end_ms: int, end_price: int) -> None:
+    def __init__(self, entropy: Entropy, end_ms: int, end_price: int, lots_per_minute: int) -> None:
         self._waves = [
             (2 * math.pi / period, amplitude, entropy.random() * 2 * math.pi) for period, amplitude in WAVES
         ]
         self._end_price = end_price
+        self._lots_per_minute = lots_per_minute
         self._end_value = self._value(end_ms)
 
     def price(self, time_ms: int) -> int:
@@ -93,7 +93,7 @@ class PricePath:
         prices = [self.price(open_ms + length * step // PATH_SAMPLES) for step in range(PATH_SAMPLES + 1)]
         # Uneven but the same whenever it is asked: a volume need not mean anything here.
         lots = max(
-            1, PATH_LOTS_PER_MINUTE * length // MINUTE_MS * (50 + open_ms // SECOND_MS * 7_919 % 101) // 100
+            1, self._lots_per_minute * length // MINUTE_MS * (50 + open_ms // SECOND_MS * 7_919 % 101) // 100
         )
         taker_lots = lots * (30 + open_ms // SECOND_MS * 104_729 % 41) // 100
         middle = sum(prices) // len(prices)
@@ -128,7 +128,7 @@ class Candles:
     def at(self, time_ms: int, length_ms: int) -> Candle:
         """The bar of `length_ms` that contains this moment."""
         open_ms = time_ms - time_ms % length_ms
-        return next(iter(self._bars(open_ms, open_ms, length_ms, time_ms)))
+        return next(iter(self._bars(open_ms, open_ms, length_ms)))
 
     def window(
         self, length_ms: int, limit: int, start_ms: int | None, end_ms: int | None, now_ms: int
@@ -141,16 +141,15 @@ class Candles:
         else:
             first_open = max(0, -(-start_ms // length_ms) * length_ms)
             last_open = min(last_open, first_open + (limit - 1) * length_ms)
-        return list(self._bars(first_open, last_open, length_ms, now_ms))
+        return list(self._bars(first_open, last_open, length_ms))
 
-    def _bars(self, first_open: int, last_open: int, length_ms: int, now_ms: int) -> Iterator[Candle]:
+    def _bars(self, first_open: int, last_open: int, length_ms: int) -> Iterator[Candle]:
         lived = _grouped(self._seconds if length_ms < MINUTE_MS else self._minutes, first_open, length_ms)
         close = self._price_before(first_open)
         for open_ms in range(first_open, last_open + 1, length_ms):
-            close_ms = open_ms + length_ms
             bar = None
             if open_ms < self._start_ms:
-                bar = self._path.candle(open_ms, min(close_ms, self._start_ms, now_ms + 1))
+                bar = self._path.candle(open_ms, min(open_ms + length_ms, self._start_ms))
             for part in lived.get(open_ms, ()):
                 if bar is None:
                     bar = msgspec.structs.replace(part, open_ms=open_ms)

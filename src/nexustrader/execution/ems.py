@@ -375,6 +375,8 @@ class ExecutionManager:
     def _on_cancel_all(self, result: ev.CommandResult) -> None:
         states = [s for s in self._oms.open_orders(result.account) if s.symbol == result.symbol]
         if result.conclusion is Conclusion.ACCEPTED:
+            for event in result.events:
+                self._oms.apply(event)
             for state in states:
                 if state.has_cancel_intent:
                     self._resolve().confirm_cancel(state.oid)

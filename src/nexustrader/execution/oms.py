@@ -201,6 +201,12 @@ class OrderManager:
             if not state.is_closed and (account is None or state.account == account):
                 yield state
 
+    def orders(self, account: str | None = None) -> Iterator[OrderState]:
+        """Every order known, oldest first."""
+        for state in self._orders.values():
+            if account is None or state.account == account:
+                yield state
+
     def snapshot(self, state: OrderState, told: Told | None = None) -> Order:
         """The public view of an order, under the name by which the user knows it."""
         public = orders.snapshot(state, told)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nexustrader.kernel.report import log_exception
+from nexustrader.kernel.log import get_logger
+
+_log = get_logger("MessageBus")
 
 Handler = Callable[[Any], object]
 HandlerError = Callable[[str, Handler, Any, Exception], object]
@@ -111,9 +113,9 @@ class MessageBus:
         """Counts a handler's exception and passes it on. Never raises."""
         self.error_count += 1
         if self.on_error is None:
-            log_exception(f"a handler of {topic!r} raised: {handler!r}", exc)
+            _log.error(f"a handler of {topic!r} raised: {handler!r}", exc=exc)
             return
         try:
             self.on_error(topic, handler, message, exc)
         except Exception as second:  # tidy: ok — the reporter's own fault must not reach the publisher
-            log_exception(f"the error reporter of the bus raised while reporting {exc!r}", second)
+            _log.error(f"the error reporter of the bus raised while reporting {exc!r}", exc=second)

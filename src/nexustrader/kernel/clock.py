@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import msgspec
 from tzlocal import get_localzone
 
+from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import TimerHandle
-from nexustrader.kernel.report import log_exception
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -30,6 +30,8 @@ CALLS_PER_INSTANT_MAX = 1_000_000  # more calls than this without time moving is
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US = timedelta(microseconds=1)
+
+_log = get_logger("Clock")
 
 Call = Callable[[], object]
 
@@ -254,7 +256,7 @@ class EngineClock(ABC):
         if self.on_error is not None:
             self.on_error(name, exc)
         else:
-            log_exception(f"timer {name!r} raised; it goes on", exc)
+            _log.error(f"timer {name!r} raised; it goes on", exc=exc)
 
 
 class LiveClock(EngineClock):

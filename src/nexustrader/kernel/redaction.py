@@ -20,14 +20,18 @@ SUBSTRING_CHARS_MIN = 8
 WORD_CHARS_MIN = 4
 """Still shorter values are not taken out at all: no log would be readable."""
 
-_NAMES = (
-    r"signature|sign|listen[-_]?key|api[-_]?key|api[-_]?secret|secret(?:[-_]?key)?|pass(?:phrase|word)"
-    r"|x-mbx-apikey|x-bapi-(?:api-key|sign)|(?:ok-)?access-(?:key|sign|passphrase)|authorization|(?:set-)?cookie"
+_UNMISTAKABLE = (
+    r"signature|listen[-_]?key|api[-_]?key|api[-_]?secret|secret[-_]?key|x-mbx-apikey|x-bapi-(?:api-key|sign)"
+    r"|(?:ok-)?access-(?:key|sign|passphrase)|authorization"
 )
-_QUOTE = r"(?:\\*[\"'])"
+_ALSO_WORDS = r"secret|pass(?:phrase|word)|sign|token|(?:set-)?cookie"  # "secret: ..." may be prose
+_QUOTE = r"\\*[\"']"
 _NAMED = re.compile(
-    rf"(?P<name>(?<![A-Za-z0-9])(?:{_NAMES})(?:{_QUOTE}?\s*[=:]\s*(?:b?{_QUOTE})?|{_QUOTE},\s*b?{_QUOTE}))"
-    rf"(?!{re.escape(MASK)}|None\b|null\b|Secret\()(?:(?:Bearer|Basic)\s+)?[^\s\"'\\&,;)}}\]]+",
+    rf"(?P<name>(?<![A-Za-z0-9])(?>"
+    rf"(?:{_UNMISTAKABLE})(?:{_QUOTE})?\s*[=:]\s*(?:b?{_QUOTE})?"  # X-MBX-APIKEY: v, signature=v, "apiKey": "v"
+    rf"|(?:{_ALSO_WORDS})(?:=(?:b?{_QUOTE})?|\s*=\s*b?{_QUOTE}|{_QUOTE}\s*[:=]\s*(?:b?{_QUOTE})?)"
+    rf"|(?:{_UNMISTAKABLE}|{_ALSO_WORDS}){_QUOTE},\s*b?{_QUOTE}"  # ('apiKey', 'v')
+    rf"))(?!{re.escape(MASK)}|None\b|null\b|Secret\()(?:(?:Bearer|Basic)\s+)?[^\s\"'\\&,;)}}\]]+",
     re.IGNORECASE,
 )
 # A user stream's listen key stands in the path or query of its URL without a name.
@@ -60,10 +64,11 @@ def redact(text: str) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    forms = {value, quote(value, safe=""), quote_plus(value), quote(value)}
+    raw = value.encode(errors="surrogatepass")
+    forms = {value, quote(raw, safe=""), quote_plus(raw), quote(raw)}
     forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(str(value))[1:-1]}
     if len(value) >= SUBSTRING_CHARS_MIN:
-        forms.add(base64.b64encode(value.encode(errors="surrogatepass")).decode().rstrip("="))
+        forms.add(base64.b64encode(raw).decode().rstrip("="))
     lines = value.split()
     if len(lines) > 1:  # a PEM key is also secret line by line
         forms |= {line for line in lines if len(line) >= 2 * SUBSTRING_CHARS_MIN and "-----" not in line}

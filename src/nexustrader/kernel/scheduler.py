@@ -21,11 +21,13 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from loguru import logger
 
 from nexustrader.kernel.clock import NS_PER_S, EngineClock, ReportError, datetime_to_ns
 from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import TimerHandle
+
+_log = get_logger("Scheduler")
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], object]
 
@@ -163,7 +165,7 @@ class Job:
         now = self._scheduler.clock.utc_now()
         first = self._trigger.get_next_fire_time(None, now)
         if first is not None and first < now - LATE_START_MAX:
-            logger.warning("job {!r} was to run at {}, which is past: it will not run", self.name, first)
+            _log.warning(f"job {self.name!r} was to run at {first}, which is past: it will not run")
             first = None
         self._arm(first)
 
@@ -188,7 +190,7 @@ class Job:
         self._arm(self._following(self._scheduler.clock.utc_now()))
         if self._running_count >= self._max_instances:
             self.skipped_count += 1
-            logger.warning("job {!r} is left out once: its earlier run has not ended", self.name)
+            _log.warning(f"job {self.name!r} is left out once: its earlier run has not ended")
             return
         try:
             result = self._call()

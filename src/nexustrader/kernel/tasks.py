@@ -11,11 +11,13 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from nexustrader.error import OutcomeUnknown
-from nexustrader.kernel.report import log_exception
+from nexustrader.kernel.log import get_logger
 
 CANCEL_TIMEOUT_S = 5.0
 LOOP_BLOCKED_AFTER_S = 1.0  # a loop that has not taken up a signal within this is blocked by user code
 THREAD_JOIN_TIMEOUT_S = 5.0
+
+_log = get_logger("TaskManager")
 
 T = TypeVar("T")
 OnDead = Callable[[str, BaseException], object]
@@ -60,7 +62,7 @@ class TaskManager:
             return
         self.dead_count += 1
         if self.on_dead is None:
-            log_exception(f"task {task.get_name()!r} died", exc)
+            _log.error(f"task {task.get_name()!r} died", exc=exc)
         else:
             self.on_dead(task.get_name(), exc)
 

@@ -1,4 +1,4 @@
-"""Files that only their owner may read, created with that mode: there is no moment at which they are open."""
+"""Database files that only their owner may read."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ import os
 import stat
 from pathlib import Path
 
-from loguru import logger
+from nexustrader.kernel.log import get_logger
+from nexustrader.kernel.private_files import FILE_MODE, open_private
 
-DIRECTORY_MODE = 0o700
-FILE_MODE = 0o600
-
-
-def make_private_directory(path: Path) -> None:
-    """Creates `path` and its missing parents, each with mode 0700. What exists stays as it is."""
-    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
-    for directory in reversed(missing):
-        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+_log = get_logger("Journal")
 
 
 def create_private_file(path: Path) -> None:
@@ -25,8 +18,8 @@ def create_private_file(path: Path) -> None:
     An existing file is not opened: closing a database file would drop the locks that this process has on it.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+        os.close(open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
     except FileExistsError:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & ~FILE_MODE:
-            logger.warning("{} has mode {:o} and is open to other users; run: chmod 600 {}", path, mode, path)
+            _log.warning(f"{path} has mode {mode:o} and is open to other users; run: chmod 600 {path}")

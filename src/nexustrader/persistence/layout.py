@@ -10,6 +10,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -105,12 +106,22 @@ def _check_header(connection: sqlite3.Connection, prefix: str, owner: Owner, now
         values = (FORMAT_VERSION, owner.strategy_id, owner.user_id, now_ms)
         connection.execute(WRITE_HEADER.format(p=prefix), values)
     else:
-        _migrate(connection, prefix, row[0])
-        stored = Owner(row[1], row[2], msgspec.json.decode(row[3], type=dict[str, str]))
+        found, stored = _read_header(row)
+        _migrate(connection, prefix, found)
     _check_owner(stored, owner)
     known = {**stored.fingerprints, **owner.fingerprints}
     connection.execute(SET_FINGERPRINTS.format(p=prefix), (msgspec.json.encode(known).decode(),))
     connection.execute("COMMIT")
+
+
+def _read_header(row: tuple[Any, ...]) -> tuple[int, Owner]:
+    try:
+        fingerprints = msgspec.json.decode(row[3], type=dict[str, str])
+        return msgspec.convert((row[0], Owner(row[1], row[2], fingerprints)), type=tuple[int, Owner])
+    except (msgspec.MsgspecError, TypeError, ValueError) as exc:
+        raise JournalError(
+            f"the journal's header is damaged: {exc}; keep a copy of the file and restore a backup"
+        ) from exc
 
 
 def _check_owner(stored: Owner, owner: Owner) -> None:

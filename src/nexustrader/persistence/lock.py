@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from nexustrader.error import JournalError, JournalLockedError
-from nexustrader.persistence.files import create_private_file
+from nexustrader.kernel.private_files import open_private
 
 
 class WriterLock:
@@ -20,8 +20,7 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        create_private_file(path)
-        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._descriptor: int | None = open_private(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:

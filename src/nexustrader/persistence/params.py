@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from nexustrader.error import JournalError
+from nexustrader.kernel.secret import Secret
 
 VALUE_SIZE_MAX = 1 << 20  # characters of one encoded value
 
@@ -121,10 +122,10 @@ class Params:
 
 
 def _tagged(value: object) -> object:
-    if value is None or isinstance(
-        value, str | int
-    ):  # bool is an int; members of str enums become plain text
-        return value
+    if isinstance(value, Secret):
+        raise TypeError("a secret is not kept in a parameter; read it from the settings where it is used")
+    if value is None or isinstance(value, str | int):
+        return value  # bool is an int; members of str enums become plain text
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": repr(value)}
     if isinstance(value, Decimal):

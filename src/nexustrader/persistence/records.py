@@ -24,9 +24,9 @@ def encode(record: ev.Record) -> bytes:
         body = _encoder.encode(record)
     except (TypeError, ValueError, OverflowError) as exc:
         raise JournalError(_refusal(record, str(exc))) from exc
-    params = getattr(record, "params", None)
-    if params and not all(isfinite(value) for value in params.values() if isinstance(value, float)):
-        raise JournalError(_refusal(record, "a value in its params is infinite or not a number"))
+    for name, value in (getattr(record, "params", None) or {}).items():
+        if isinstance(value, float) and not isfinite(value):
+            raise JournalError(_refusal(record, f"params[{name!r}] is infinite or not a number"))
     return body
 
 

@@ -15,16 +15,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from loguru import logger
-
 from nexustrader.domain import events as ev
 from nexustrader.error import JournalError
+from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock
+from nexustrader.kernel.private_files import make_private_folder
 from nexustrader.persistence import layout
-from nexustrader.persistence.files import create_private_file, make_private_directory
+from nexustrader.persistence.files import create_private_file
 from nexustrader.persistence.lock import WriterLock
 from nexustrader.persistence.params import Params
 from nexustrader.persistence.records import RECORD_VERSION, checksum, decode, encode
+
+_log = get_logger("Journal")
 
 Durability = Literal["process", "power"]
 Row = tuple[Any, Any, Any, Any]  # seq, version, crc, body: of any type when damaged
@@ -91,7 +93,7 @@ class SqliteJournal:
         self._is_suspect = False  # the connection has to be opened anew before it is used
         self._connection: sqlite3.Connection | None = None
         try:
-            make_private_directory(self.path.parent)
+            make_private_folder(self.path.parent)
             self._lock = WriterLock(self.path.with_name(f"{self.path.name}.{self._prefix}.lock"))
         except OSError as exc:
             raise JournalError(f"the journal {self.path} cannot be created: {exc}; check the path") from exc
@@ -241,7 +243,7 @@ class SqliteJournal:
         # It may be greater: an append that failed, as the caller was told, can still have reached the file.
         self._last_seq = last_seq
         self._is_suspect = False
-        logger.info("the journal {} can be written again", self.path)
+        _log.info(f"the journal {self.path} can be written again")
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -296,7 +298,7 @@ class SqliteJournal:
             try:
                 self.checkpoint()
             except JournalError as exc:
-                logger.warning("the journal's log could not be shortened: {}", exc)
+                _log.warning(f"the journal's log could not be shortened: {exc}")
 
     def _save_param(self, name: str, text: str | None) -> None:
         if self._is_suspect:
@@ -315,12 +317,9 @@ class SqliteJournal:
         """The last record's number. A damaged one is put aside, but only one: the next must be sound."""
         row = self._query(layout.READ_LAST).fetchone()
         if row is not None and not _is_sound(row):
-            logger.warning(
-                "journal {}: the last record ({}) is damaged and is put into table {}_quarantine; what it "
-                "said is taken from the venue",
-                self.path,
-                row[0],
-                self._prefix,
+            _log.warning(
+                f"journal {self.path}: the last record ({row[0]}) is damaged and is put into table "
+                f"{self._prefix}_quarantine; what it said is taken from the venue"
             )
             self._in_transaction(
                 [

@@ -11,7 +11,7 @@ an `Entry` with a cause and the id of what caused it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -54,13 +54,14 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 class _Claim(NamedTuple):
-    """What an open order may still buy or sell, at its price."""
+    """What an open order may still cost: `amount` of `asset`, locked on spot, margined at its full value else."""
 
     symbol: str
     position_side: str
     side: Side
-    lots: int
-    price: Decimal
+    asset: str
+    amount: Decimal
+    is_spot: bool
 
 
 class SimAccount:
@@ -85,7 +86,7 @@ class SimAccount:
         self._wallets: dict[str, Decimal] = {}
         self._totals: dict[tuple[str, Cause], Decimal] = {}
         self._positions: dict[tuple[str, str], Position] = {}
-        self._orders: dict[tuple[str, int], SimOrder] = {}
+        self._claims: dict[tuple[str, int], _Claim] = {}
         self._marks: dict[str, Decimal] = {}
         self._leverages: dict[str, Decimal] = {}
         for asset, amount in balances.items():
@@ -123,10 +124,12 @@ class SimAccount:
         order = event.order
         if order.account != self.account:
             return None
-        if order.is_open and order.kind == "limit":
-            self._orders[order.symbol, order.order_id] = order
+        instrument = self._instrument(order.symbol)
+        if order.is_open and order.price is not None:
+            claim = _claim(instrument, order, instrument.price(order.price))
+            self._claims[order.symbol, order.order_id] = claim
         else:
-            self._orders.pop((order.symbol, order.order_id), None)
+            self._claims.pop((order.symbol, order.order_id), None)
         return self._fill(event) if isinstance(event, Traded) else None
 
     @exact
@@ -184,7 +187,7 @@ class SimAccount:
     @exact
     def locked(self, asset: str) -> Decimal:
         """What open spot orders hold: quote for buys, base for sells."""
-        return self._locked(asset, self._claims())
+        return self._locked(asset, self._claims.values())
 
     @exact
     def free(self, asset: str) -> Decimal:
@@ -199,7 +202,7 @@ class SimAccount:
     @exact
     def initial_margin(self, asset: str) -> Decimal:
         """Margin that positions and open orders settled in the asset hold."""
-        return self._initial_margin(asset, self._claims())
+        return self._initial_margin(asset, self._claims.values())
 
     @exact
     def maintenance_margin(self, asset: str) -> Decimal:
@@ -209,7 +212,7 @@ class SimAccount:
     @exact
     def available(self, asset: str) -> Decimal:
         """What new orders may use: equity less initial margin and spot locks. Negative after losses."""
-        return self._available(asset, self._claims())
+        return self._available(asset, self._claims.values())
 
     @exact
     def liquidation_price(self, symbol: str, position_side: str = "BOTH") -> Decimal | None:
@@ -243,15 +246,16 @@ class SimAccount:
         price = price or self._marks.get(symbol)
         if price is None:
             return f"no price of {symbol} is known to reckon the order with"
-        asset = _charged_asset(instrument, order.side)
-        now = self.available(asset)
-        claim = _Claim(symbol, order.position_side, order.side, order.remaining, price)
-        then = self._available(asset, [*self._claims(without=(symbol, order.order_id)), claim])
-        if then >= 0 or then >= now:
+        claim = _claim(instrument, order, price)
+        then = self._available(claim.asset, {**self._claims, (symbol, order.order_id): claim}.values())
+        if then >= 0:
+            return None
+        now = self.available(claim.asset)
+        if then >= now:
             return None
         amount = plain(instrument.amount(order.remaining))
         return (
-            f"insufficient {asset}: {order.side.name} {amount} {symbol} needs {plain(now - then)}, "
+            f"insufficient {claim.asset}: {order.side.name} {amount} {symbol} needs {plain(now - then)}, "
             f"available is {plain(now)}"
         )
 
@@ -281,7 +285,7 @@ class SimAccount:
             "totals": {
                 f"{asset}/{cause}": plain(total) for (asset, cause), total in sorted(self._totals.items())
             },
-            "open_orders": [f"{symbol}/{order_id}" for symbol, order_id in sorted(self._orders)],
+            "open_orders": [f"{symbol}/{order_id}" for symbol, order_id in sorted(self._claims)],
         }
 
     @exact
@@ -371,45 +375,35 @@ class SimAccount:
         rate = self._instrument(position.symbol).maint_margin
         return margin.maintenance_margin(self._value(position), rate)
 
-    def _claims(self, without: tuple[str, int] | None = None) -> list[_Claim]:
-        return [
-            _Claim(symbol, o.position_side, o.side, o.remaining, self._instrument(symbol).price(o.price))
-            for (symbol, order_id), o in self._orders.items()
-            if o.price is not None and not o.reduce_only and (symbol, order_id) != without
-        ]
+    def _locked(self, asset: str, claims: Iterable[_Claim]) -> Decimal:
+        return sum((claim.amount for claim in claims if claim.is_spot and claim.asset == asset), ZERO)
 
-    def _locked(self, asset: str, claims: list[_Claim]) -> Decimal:
-        total = ZERO
+    def _initial_margin(self, asset: str, claims: Iterable[_Claim]) -> Decimal:
+        open_values: dict[tuple[str, str], dict[Side, Decimal]] = {
+            (position.symbol, position.position_side): dict.fromkeys(Side, ZERO)
+            for position in self._settled_in(asset)
+        }
         for claim in claims:
-            instrument = self._instrument(claim.symbol)
-            if instrument.kind == "spot" and _charged_asset(instrument, claim.side) == asset:
-                buys = claim.side is Side.BUY
-                total += instrument.value(claim.lots, claim.price) if buys else instrument.amount(claim.lots)
+            if claim.asset == asset and not claim.is_spot:
+                key = (claim.symbol, claim.position_side)
+                open_values.setdefault(key, dict.fromkeys(Side, ZERO))[claim.side] += claim.amount
+        total = ZERO
+        for key, values in open_values.items():
+            value = self._value(self._positions.get(key, Position(*key)))
+            total += margin.initial_margin(value, values[Side.BUY], values[Side.SELL], self.leverage(key[0]))
         return total
 
-    def _initial_margin(self, asset: str, claims: list[_Claim]) -> Decimal:
-        open_values: dict[tuple[str, str], dict[Side, Decimal]] = {}
-        for claim in claims:
-            instrument = self._instrument(claim.symbol)
-            if instrument.kind != "spot" and instrument.settle == asset:
-                values = open_values.setdefault(
-                    (claim.symbol, claim.position_side), dict.fromkeys(Side, ZERO)
-                )
-                values[claim.side] += instrument.value(claim.lots, claim.price)
-        for position in self._settled_in(asset):
-            open_values.setdefault((position.symbol, position.position_side), dict.fromkeys(Side, ZERO))
-        total = ZERO
-        for (symbol, position_side), values in open_values.items():
-            value = self._value(self._positions.get((symbol, position_side), Position(symbol)))
-            total += margin.initial_margin(value, values[Side.BUY], values[Side.SELL], self.leverage(symbol))
-        return total
-
-    def _available(self, asset: str, claims: list[_Claim]) -> Decimal:
+    def _available(self, asset: str, claims: Collection[_Claim]) -> Decimal:
         return self.equity(asset) - self._initial_margin(asset, claims) - self._locked(asset, claims)
 
 
-def _charged_asset(instrument: SimInstrument, side: Side) -> str:
-    """The asset that an order of this side needs."""
-    if instrument.kind != "spot":
-        return instrument.settle
-    return instrument.quote if side is Side.BUY else instrument.base
+def _claim(instrument: SimInstrument, order: SimOrder, price: Decimal) -> _Claim:
+    """What the rest of an order may cost at a price; a reduce-only order costs nothing."""
+    is_spot = instrument.kind == "spot"
+    amount, asset = instrument.value(order.remaining, price), instrument.settle
+    if is_spot:
+        asset = instrument.quote
+        if order.side is Side.SELL:
+            amount, asset = instrument.amount(order.remaining), instrument.base
+    amount = ZERO if order.reduce_only else amount
+    return _Claim(instrument.symbol, order.position_side, order.side, asset, amount, is_spot)

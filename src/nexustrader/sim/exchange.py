@@ -1,9 +1,9 @@
 """A simulated venue for one account: the `VenuePort` of the mock and backtest worlds.
 
-Commands reach it after a latency, are checked, and enter one matching engine a symbol. What the engine reports is
-booked by the account first and told afterwards: the conclusion of the command, the facts about orders in the order in
-which they happened, then the balances and positions that they changed. Nothing here reads a wall clock or draws a
-random number: equal inputs give equal events and ids.
+Commands reach it after a latency, are checked, and enter one matching engine a symbol. What the engine reports
+is booked by the account first and told afterwards: the conclusion of the command, the facts about orders in the
+order in which they happened, then the balances and positions that they changed. Nothing here reads a wall clock
+or draws a random number: equal inputs give equal events and ids.
 """
 
 from __future__ import annotations
@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Protocol
 
-import msgspec
-
-from nexustrader.constants import InstrumentType, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import decode
 from nexustrader.domain.instrument import Instrument, to_plain
@@ -25,76 +21,24 @@ from nexustrader.kernel.clock import NS_PER_MS
 from nexustrader.kernel.ports import Clock, TimerHandle, VenueSink
 from nexustrader.schema import BookL1, Kline, Trade
 from nexustrader.sim.account import Applied, SimAccount
-from nexustrader.sim.convert import KINDS, to_sim_instrument
-from nexustrader.sim.facts import REJECTED, Placed, answer, fact, fill_answers
+from nexustrader.sim.admission import not_traded, sim_order, unusable
+from nexustrader.sim.convert import to_sim_instrument
+from nexustrader.sim.facts import REJECTED, Placed, acked, answer, fact, fill_answers
 from nexustrader.sim.matching import MatchingEngine
+from nexustrader.sim.money import MONEY
+from nexustrader.sim.quoted import QuotedMarket
+from nexustrader.sim.settings import Keeper, SavedAccount, SimSettings
 from nexustrader.sim.ticks import Tick, bar_ticks
-from nexustrader.sim.types import Accepted, MatchEvent, Rejected, Side, SimOrder, Traded
+from nexustrader.sim.types import MatchEvent, Rejected, Side, SimOrder
 
 CLOSED_ORDERS_MAX = 100_000  # how many ended orders can still be asked for
-LATENCY_MS_MAX = 60_000
-SIMULATED_TYPES = (OrderType.MARKET, OrderType.LIMIT, OrderType.POST_ONLY)
-
-ZERO = Decimal(0)
-
-
-class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The account and the venue around it. Fees are fractions; None means the instrument's own.
-
-    An order larger than the quantity at the touch takes the rest `ticks_behind_touch` behind it. Order and trade ids
-    count up from `first_id`.
-    """
-
-    balances: Mapping[str, Decimal]
-    kinds: frozenset[InstrumentType] = frozenset(KINDS)
-    leverage: Decimal = Decimal(1)
-    maker_fee: Decimal | None = None
-    taker_fee: Decimal | None = None
-    latency_ms: int = 0
-    update_interval_s: float | None = None
-    ticks_behind_touch: int = 1
-    first_id: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.latency_ms <= LATENCY_MS_MAX:
-            raise OrderError(f"latency is {self.latency_ms} ms, choose 0 to {LATENCY_MS_MAX}")
-
-
-class SavedAccount(msgspec.Struct, frozen=True):
-    """What outlives a restart: wallets by asset, and (signed amount, entry price) by symbol."""
-
-    balances: dict[str, Decimal] = {}
-    positions: dict[str, tuple[Decimal, Decimal]] = {}
-
-
-class Keeper(Protocol):
-    """Keeps an account between runs."""
-
-    def load(self) -> SavedAccount | None: ...
-    def save(self, account: SavedAccount) -> None: ...
-
-
-class _Market:
-    """One symbol at the venue. `news` is the last quote, which the engine need not know while no order rests."""
-
-    __slots__ = ("engine", "instrument", "lot", "news", "resting", "sim", "tick", "top")
-
-    def __init__(self, instrument: Instrument, engine: MatchingEngine) -> None:
-        self.instrument = instrument
-        self.engine = engine
-        self.sim = engine.instrument
-        self.tick = float(instrument.tick)
-        self.lot = float(instrument.lot)
-        self.news: BookL1 | Kline | Tick | None = None
-        self.top: tuple[int, int, int, int] | None = None  # bid, its lots, ask, its lots: as the engine knows it
-        self.resting: dict[int, Placed] = {}
 
 
 class SimExchange:
     """One account at a simulated venue, fed by `on_bookl1`, `on_trade`, `on_bar` or `on_tick`.
 
-    `want_data(symbol)` is called at the first order of a symbol, so that whoever feeds the exchange can begin to.
-    `observe(fact, applied)` hears of every execution. `keeper` keeps balances and positions between runs.
+    `want_data(symbol)` is called at the first order of a symbol, so that whoever feeds the exchange can begin to
+    do so. `observe(fact, applied)` hears of every execution. `keeper` keeps the account between runs.
     """
 
     def __init__(
@@ -111,16 +55,16 @@ class SimExchange:
         self.account = account
         self.absence_horizon_ms = settings.latency_ms
         self.settings = settings
-        self._venue = account.partition(":")[0]
         self._instruments = instruments
         self._clock = clock
         self._keeper = keeper
         self._want_data = want_data
         self._observe = observe
         self._sink: VenueSink | None = None
-        self._markets: dict[str, _Market | None] = {}
+        self._markets: dict[str, QuotedMarket | None] = {}
         self._orders: dict[str, Placed] = {}
         self._closed: dict[str, None] = {}  # ended orders, oldest first
+        self._wanted: set[str] = set()
         self._next_id = settings.first_id
         self._born_ms = clock.timestamp_ms()
         self._told: dict[str, tuple[Decimal, Decimal]] = {}
@@ -128,7 +72,7 @@ class SimExchange:
         self._save_due = False
         self.ledger = SimAccount(account, settings.balances, leverage=settings.leverage)
 
-    # -- life ------------------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------------------
 
     def attach(self, sink: VenueSink) -> None:
         self._sink = sink
@@ -147,13 +91,15 @@ class SimExchange:
         self._save()
 
     def _restore(self, saved: SavedAccount) -> None:
-        self.ledger = SimAccount(self.account, saved.balances, leverage=self.settings.leverage)
+        self.ledger = SimAccount(
+            self.account, {**self.settings.balances, **saved.balances}, leverage=self.settings.leverage
+        )
         for symbol, (amount, price) in saved.positions.items():
             market = self._market(symbol)
             if market is None:
                 raise OrderError(
-                    f"{self.account} has a position of {to_plain(amount)} {symbol} from an earlier run, and that symbol is "
-                    "not known now; add its connector, or start once with overwrite_position=True"
+                    f"{self.account} has a position of {to_plain(amount)} {symbol} from an earlier run, and that "
+                    "symbol is not known now; add its connector, or start once with overwrite_position=True"
                 )
             self.ledger.add_instrument(market.sim)
             self.ledger.restore_position(symbol, market.sim.to_lots(amount), price)
@@ -193,7 +139,7 @@ class SimExchange:
             raise OrderError(f"{self.account} reports to nobody: attach a sink before it starts")
         return self._sink
 
-    # -- the market ------------------------------------------------------------------------------------------
+    # -- the market --------------------------------------------------------------------------------------------
 
     def on_bookl1(self, book: BookL1) -> None:
         """A new touch."""
@@ -220,39 +166,18 @@ class SimExchange:
     def on_trade(self, trade: Trade) -> None:
         """A public trade; it fills orders that rest at its price or better."""
         market = self._market(trade.symbol)
-        if market is None or not market.resting:
-            return
-        price, lots = round(trade.price / market.tick), round(trade.size / market.lot)
-        if lots:
+        if market is not None and market.resting:
             side = Side.BUY if trade.side.is_buy else Side.SELL
-            self._take_news(market)
-            self._tell(market, market.engine.public_trade(price, lots, side))
+            self._tell(market, market.public_trade(trade.price, trade.size, side))
 
     def _on_news(self, symbol: str, news: BookL1 | Tick) -> None:
         market = self._market(symbol)
-        if market is None:
-            return
-        market.news = news
-        if market.resting:
-            self._take_news(market)
+        if market is not None:
+            market.news = news
+            if market.resting:
+                self._tell(market, market.take_news())
 
-    def _take_news(self, market: _Market) -> None:
-        """Lets the engine know the last quote, which may fill resting orders."""
-        news, market.news = market.news, None
-        if news is None:
-            return
-        if isinstance(news, BookL1):
-            bid, ask = round(news.bid / market.tick), round(news.ask / market.tick)
-            bid_lots = max(1, round(news.bid_size / market.lot)) if bid > 0 else 0
-            ask_lots = max(1, round(news.ask_size / market.lot)) if ask > 0 else 0
-        else:
-            tick = news if isinstance(news, Tick) else bar_ticks(news, market.tick, market.lot)[-1]
-            bid, ask, ask_lots = tick.bid, tick.ask, tick.touch_lots
-            bid_lots = ask_lots if bid > 0 else 0
-        market.top = (bid, bid_lots, ask, ask_lots)
-        self._tell(market, market.engine.set_top(bid, bid_lots, ask, ask_lots))
-
-    def _market(self, symbol: str) -> _Market | None:
+    def _market(self, symbol: str) -> QuotedMarket | None:
         """The symbol's market; None when this account does not trade it."""
         try:
             return self._markets[symbol]
@@ -260,9 +185,9 @@ class SimExchange:
             market = self._markets[symbol] = self._open_market(symbol)
             return market
 
-    def _open_market(self, symbol: str) -> _Market | None:
+    def _open_market(self, symbol: str) -> QuotedMarket | None:
         instrument = self._instruments.get(symbol)
-        if instrument is None or self._foreign(instrument) is not None:
+        if instrument is None or not_traded(instrument, self.account, self.settings.kinds):
             return None
         settings = self.settings
         sim = to_sim_instrument(instrument, maker=settings.maker_fee, taker=settings.taker_fee)
@@ -273,23 +198,14 @@ class SimExchange:
             position_of=lambda _account, position_side: self.ledger.position_lots(symbol, position_side),
             feed="top",
         )
-        return _Market(instrument, engine)
+        return QuotedMarket(instrument, engine)
 
-    def _known(self, symbol: str) -> _Market:
+    def _known(self, symbol: str) -> QuotedMarket:
         market = self._market(symbol)
         assert market is not None, f"{symbol} has an order or a position and no market"
         return market
 
-    def _foreign(self, instrument: Instrument) -> str | None:
-        """Why this account does not trade the instrument, or None."""
-        if instrument.exchange.value != self._venue:
-            return f"{instrument.symbol} is traded on {instrument.exchange.value}, this account is {self.account}"
-        if instrument.type in self.settings.kinds:
-            return None
-        kinds = ", ".join(sorted(kind.value for kind in self.settings.kinds))
-        return f"{instrument.symbol} is {instrument.type.value}, and {self.account} trades {kinds}"
-
-    # -- commands --------------------------------------------------------------------------------------------
+    # -- commands ----------------------------------------------------------------------------------------------
 
     def submit(self, command: ev.Submit) -> None:
         self._arrive(partial(self._enter, command))
@@ -317,9 +233,9 @@ class SimExchange:
             self._conclude(kind, command, reason)
             return
         market = self._known(command.symbol)
-        self._take_news(market)
+        self._tell(market, market.take_news())
         try:
-            order = self._sim_order(market, command)
+            order = sim_order(command, market.sim, self._next_id, self._clock.timestamp_ms())
             reason = self._unaffordable(market, order)
         except OrderError as error:
             reason = str(error)
@@ -328,7 +244,7 @@ class SimExchange:
             return
         placed = self._orders[command.oid] = Placed(command, order, market.sim)
         self._next_id += 1
-        self._deepen(market, order)
+        self._tell(market, market.deepen(order, self.settings.ticks_behind_touch))
         market.resting[order.order_id] = placed
         events = market.engine.submit(order)
         if isinstance(events[0], Rejected):
@@ -337,35 +253,8 @@ class SimExchange:
             self._conclude(kind, command, REJECTED[events[0].reason])
             return
         facts = self._book(market, events)
-        acked = ev.OrderEvent(
-            oid=command.oid,
-            kind=ev.EventKind.ACKED,
-            source=ev.Source.ACK,
-            timestamp=self._clock.timestamp_ms(),
-            eid=placed.eid,
-        )
-        self._conclude(kind, command, None, (acked,))
+        self._conclude(kind, command, None, (acked(placed, self._clock.timestamp_ms()),))
         self._report(market, facts)
-
-    def _sim_order(self, market: _Market, command: ev.Submit) -> SimOrder:
-        """The command in ticks and lots. Raises OrderError off the grid or where fields contradict each other."""
-        is_market, is_post_only = command.type is OrderType.MARKET, command.type is OrderType.POST_ONLY
-        if is_post_only and command.time_in_force is not TimeInForce.GTC:
-            raise OrderError(f"a post-only order rests, so it cannot be {command.time_in_force.value}; use GTC")
-        price = None if is_market or command.price is None else market.sim.to_ticks(command.price)
-        return SimOrder(
-            order_id=self._next_id,
-            account=self.account,
-            side=Side.BUY if command.side.is_buy else Side.SELL,
-            lots=market.sim.to_lots(command.amount),
-            kind="market" if is_market else "limit",
-            price=price,
-            client_id=command.oid,
-            tif=command.time_in_force.value,
-            post_only=is_post_only,
-            reduce_only=command.reduce_only,
-            timestamp_ms=self._clock.timestamp_ms(),
-        )
 
     def _cancel(self, command: ev.Cancel) -> None:
         placed = self._orders.get(command.oid)
@@ -385,14 +274,14 @@ class SimExchange:
             self._conclude(CommandKind.AMEND, command, reason)
             return
         market = self._known(command.symbol)
-        self._take_news(market)
+        self._tell(market, market.take_news())
         try:
             wanted = placed.state.snapshot()
             wanted.price = wanted.price if command.price is None else market.sim.to_ticks(command.price)
             wanted.lots = wanted.lots if command.amount is None else market.sim.to_lots(command.amount)
             reason = _not_open(command.oid, placed) or self._unaffordable(market, wanted)
             if reason is None:
-                self._deepen(market, wanted)
+                self._tell(market, market.deepen(wanted, self.settings.ticks_behind_touch))
                 events = market.engine.amend(wanted.order_id, wanted.price, wanted.lots)
         except OrderError as error:
             reason = str(error)
@@ -406,44 +295,35 @@ class SimExchange:
     def _cancel_all(self, command: ev.CancelAll) -> None:
         market = self._market(command.symbol)
         if market is None:
-            self._conclude(CommandKind.CANCEL_ALL, command, f"{command.symbol} is not traded by {self.account}")
+            reason = f"{command.symbol} is not traded by {self.account}"
+            self._conclude(CommandKind.CANCEL_ALL, command, reason)
             return
         facts = self._book(market, market.engine.cancel_all(self.account))
         self._conclude(CommandKind.CANCEL_ALL, command, None)
         self._report(market, facts)
 
-    # -- checks ----------------------------------------------------------------------------------------------
+    # -- checks ------------------------------------------------------------------------------------------------
 
     def _unusable(self, command: ev.Submit) -> str | None:
-        """Why the order cannot enter, as far as the market can say."""
-        symbol = command.symbol
-        instrument = self._instruments.get(symbol)
+        """Why the order cannot enter, whatever the account holds."""
+        instrument = self._instruments.get(command.symbol)
         if instrument is None:
-            return f"{symbol} is not a known symbol"
-        if (reason := self._foreign(instrument)) is not None:
-            return reason
-        if command.type not in SIMULATED_TYPES:
-            known = ", ".join(kind.value for kind in SIMULATED_TYPES)
-            return f"{command.type.value} orders are not simulated yet; use one of {known}"
-        if command.amount <= 0:
-            return f"the amount must be above 0, it is {to_plain(command.amount)}"
-        if command.type is not OrderType.MARKET and (command.price is None or command.price <= 0):
-            return f"a {command.type.value} order needs a price above 0, it is {command.price}"
-        if command.oid in self._orders:
-            return f"order {command.oid} is a duplicate: an order with this id has arrived before"
-        return self._without_book(symbol) or self._without_asset(symbol)
+            return f"{command.symbol} is not a known symbol"
+        reason = not_traded(instrument, self.account, self.settings.kinds) or unusable(command)
+        if reason is None and command.oid in self._orders:
+            reason = f"order {command.oid} is a duplicate: an order with this id has arrived before"
+        return reason or self._without_book(command.symbol) or self._without_asset(command.symbol)
 
     def _without_book(self, symbol: str) -> str | None:
-        market = self._known(symbol)
-        has_book = market.news is not None or market.top is not None
-        if self._want_data is not None and not market.resting:
+        if self._want_data is not None and symbol not in self._wanted:
             try:
                 self._want_data(symbol)
             except NexusTraderError as error:
                 return f"no public data of {symbol}: {error}"
-        if has_book:
+            self._wanted.add(symbol)
+        if self._known(symbol).has_book:
             return None
-        return f"no book of {symbol} is known yet: call subscribe_bookl1({symbol!r}) and wait for its first data"
+        return f"no book of {symbol} is known: call subscribe_bookl1({symbol!r}) and wait for its first data"
 
     def _without_asset(self, symbol: str) -> str | None:
         asset = self._known(symbol).sim.settle
@@ -451,48 +331,23 @@ class SimExchange:
             return None
         return f"the account holds no {asset}, in which {symbol} is settled: name it in the initial balance"
 
-    def _unaffordable(self, market: _Market, order: SimOrder) -> str | None:
+    def _unaffordable(self, market: QuotedMarket, order: SimOrder) -> str | None:
         """Why the account cannot afford the order, or None. Market orders are reckoned at the touch."""
         self._mark(market)
         symbol = market.instrument.symbol
-        price = None
-        if order.price is None and market.top is not None:
-            bid, bid_lots, ask, ask_lots = market.top
-            touch, lots = (ask, ask_lots) if order.side is Side.BUY else (bid, bid_lots)
-            price = market.sim.price(touch) if lots else None
+        price = market.price_against(order.side) if order.price is None else None
         reason = self.ledger.refusal(symbol, order, price)
         if reason is None or market.sim.kind == "spot":
             return reason
         return f"{reason} at leverage {to_plain(self.ledger.leverage(symbol))}"
 
-    # -- liquidity and value ---------------------------------------------------------------------------------
+    def _mark(self, market: QuotedMarket) -> None:
+        if (mark := market.mark()) is not None:
+            self.ledger.set_mark(market.instrument.symbol, mark)
 
-    def _deepen(self, market: _Market, order: SimOrder) -> None:
-        """What lies behind the touch is not known: it is taken to be as deep as the order needs, a little behind."""
-        side = order.side
-        bid, bid_lots, ask, ask_lots = market.top or (0, 0, 0, 0)
-        touch, lots = (ask, ask_lots) if side is Side.BUY else (bid, bid_lots)
-        behind = touch + side * self.settings.ticks_behind_touch
-        if not lots or behind <= 0 or (order.price is not None and side * (order.price - behind) < 0):
-            return
-        if market.engine.cost_to_take(side, order.remaining, touch)[0] >= order.remaining:
-            return
-        # Removed first: to tell a level the quantity that it has is no news, and what was taken would stay taken.
-        for level_lots in (0, order.remaining):
-            self._tell(market, market.engine.set_level(side.opposite, behind, level_lots))
+    # -- telling -----------------------------------------------------------------------------------------------
 
-    def _mark(self, market: _Market) -> None:
-        """Values the symbol at the middle of its touch."""
-        if market.top is None:
-            return
-        bid, bid_lots, ask, ask_lots = market.top
-        sides = [price for price, lots in ((bid, bid_lots), (ask, ask_lots)) if lots]
-        if sides:
-            self.ledger.set_mark(market.instrument.symbol, market.sim.tick * sum(sides) / len(sides))
-
-    # -- telling ---------------------------------------------------------------------------------------------
-
-    def _book(self, market: _Market, events: Iterable[MatchEvent]) -> list[ev.OrderEvent]:
+    def _book(self, market: QuotedMarket, events: Iterable[MatchEvent]) -> list[ev.OrderEvent]:
         """Books what the engine reports, before anybody hears of it, and returns it as facts."""
         facts = []
         now_ms = self._clock.timestamp_ms()
@@ -520,11 +375,11 @@ class SimExchange:
             del self._closed[oldest]
             self._orders.pop(oldest, None)
 
-    def _tell(self, market: _Market, events: list[MatchEvent]) -> None:
+    def _tell(self, market: QuotedMarket, events: list[MatchEvent]) -> None:
         if events:
             self._report(market, self._book(market, events))
 
-    def _report(self, market: _Market, facts: list[ev.OrderEvent]) -> None:
+    def _report(self, market: QuotedMarket, facts: list[ev.OrderEvent]) -> None:
         """Facts about orders first, then what they did to balances and the position."""
         for told in facts:
             self._out.on_order_event(told)
@@ -550,7 +405,7 @@ class SimExchange:
         return ev.BalanceEvent(
             account=self.account,
             asset=asset,
-            free=self.ledger.wallet(asset) - locked,
+            free=MONEY.subtract(self.ledger.wallet(asset), locked),
             locked=locked,
             timestamp=self._clock.timestamp_ms(),
         )
@@ -569,7 +424,11 @@ class SimExchange:
         )
 
     def _conclude(
-        self, kind: CommandKind, command: ev.Command, reason: str | None, events: tuple[ev.OrderEvent, ...] = ()
+        self,
+        kind: CommandKind,
+        command: ev.Command,
+        reason: str | None,
+        events: tuple[ev.OrderEvent, ...] = (),
     ) -> None:
         """Tells the one conclusion of a command: accepted, or rejected for a reason."""
         self._out.on_result(
@@ -586,7 +445,7 @@ class SimExchange:
             )
         )
 
-    # -- queries ---------------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------------------
 
     async def query_order(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
         placed = self._orders.get(oid)
@@ -595,7 +454,7 @@ class SimExchange:
         return self._of_earlier_run(symbol, oid, eid)
 
     def _of_earlier_run(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
-        """Open orders end with the process: one that was sent before this venue was made is told as cancelled."""
+        """Open orders end with the process: one that was sent before this venue was made is cancelled."""
         try:
             sent_ms = decode(oid).timestamp_ms
         except ValueError:

@@ -122,6 +122,13 @@ def fact(placed: Placed, event: MatchEvent, applied: Applied | None, now_ms: int
     )
 
 
+def acked(placed: Placed, now_ms: int) -> ev.OrderEvent:
+    """The venue took the request, under this id of its own."""
+    return ev.OrderEvent(
+        oid=placed.command.oid, kind=EventKind.ACKED, source=Source.ACK, timestamp=now_ms, eid=placed.eid
+    )
+
+
 def answer(placed: Placed, now_ms: int) -> ev.OrderEvent:
     """The order as a query would show it: enough to adopt it from."""
     command, instrument, state = placed.command, placed.instrument, placed.state

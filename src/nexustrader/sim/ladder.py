@@ -76,6 +76,8 @@ class ExternalSide:
 
     def best(self) -> int | None:
         """The best rank at which something is available, or None."""
+        if not self._taken:
+            return self.touch()
         return next(self.best_first(), None)
 
     def best_first(self) -> Iterator[int]:

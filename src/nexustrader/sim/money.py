@@ -7,8 +7,6 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from nexustrader.domain.instrument import to_plain
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -29,4 +27,4 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
 @exact
 def plain(value: Decimal) -> str:
     """The one text of a value: no exponent, no trailing zeros, no negative zero."""
-    return to_plain(value.normalize() + 0)
+    return format(value.normalize() + 0, "f")

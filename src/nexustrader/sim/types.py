@@ -9,12 +9,15 @@ from __future__ import annotations
 import copy
 from decimal import Decimal
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from nexustrader.error import OrderError
-from nexustrader.sim.money import exact
+from nexustrader.error import InstrumentError, OrderError
+from nexustrader.sim.money import MONEY
+
+if TYPE_CHECKING:
+    from nexustrader.domain.instrument import Instrument
 
 Kind = Literal["spot", "linear", "inverse"]
 OrderKind = Literal["limit", "market"]
@@ -30,6 +33,9 @@ Level = tuple[int, int]
 
 VALUE_QUANTUM = Decimal("1e-16")
 """Grid of an inverse contract's value in base, which is a quotient: rounded half-even to 16 places."""
+
+
+_KINDS: dict[str, Kind] = {"SPOT": "spot", "LINEAR": "linear", "INVERSE": "inverse"}
 
 
 class Side(IntEnum):
@@ -68,6 +74,34 @@ class SimInstrument(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.symbol}: tick, lot and contract size must be above zero, correct the instrument"
             )
 
+    @classmethod
+    def of(
+        cls, instrument: Instrument, *, max_leverage: int = 125, maint_margin: Decimal = Decimal("0.004")
+    ) -> SimInstrument:
+        """The simulator's view of an instrument. Raises InstrumentError for kinds that it cannot simulate."""
+        kind = _KINDS.get(instrument.type.name)
+        if kind is None:
+            raise InstrumentError(
+                f"{instrument.symbol} is {instrument.type.name}, which the simulator does not trade: "
+                f"use one of {', '.join(_KINDS)}"
+            )
+        return cls(
+            symbol=instrument.symbol,
+            kind=kind,
+            tick=instrument.tick,
+            lot=instrument.lot,
+            base=instrument.base,
+            quote=instrument.quote,
+            settle=instrument.settle,
+            contract_size=instrument.contract_size
+            if kind == "inverse"
+            else Decimal(1),  # amounts are in base
+            maker_fee=instrument.maker,
+            taker_fee=instrument.taker,
+            max_leverage=max_leverage,
+            maint_margin=maint_margin,
+        )
+
     def to_ticks(self, price: Decimal) -> int:
         """Price in ticks, exactly. Raises OrderError off the grid."""
         return _on_grid(price, self.tick, self.symbol, "price", "tick")
@@ -92,11 +126,12 @@ class SimInstrument(msgspec.Struct, frozen=True, kw_only=True):
         """Amount of so many lots, exactly."""
         return self.lot * lots
 
-    @exact
     def value(self, lots: int, price: Decimal) -> Decimal:
         """Value of so many (signed) lots: in quote, exact; for inverse in base, on VALUE_QUANTUM."""
-        size = self.contract_size * self.lot * lots
-        return (size / price).quantize(VALUE_QUANTUM) if self.kind == "inverse" else size * price
+        size = MONEY.multiply(self.contract_size * self.lot, lots)
+        if self.kind == "inverse":
+            return MONEY.divide(size, price).quantize(VALUE_QUANTUM, context=MONEY)
+        return MONEY.multiply(size, price)
 
 
 class SimOrder(msgspec.Struct, kw_only=True):

@@ -109,6 +109,10 @@ class TestCreating:
         assert (order.reduce_only, order.position_side) == (True, PositionSide.SHORT)
         assert (order.client_oid, order.idempotency_key, order.created) == ("mine", "key", 7)
 
+    def test_an_order_of_nothing_is_not_filled(self) -> None:
+        refused = after(submit(amount=Decimal(0)), event(K.REJECTED, source=Source.LOCAL, reason="LOT_SIZE"))
+        assert refused.status is Status.REJECTED
+
     def test_a_second_submit_of_the_same_oid_is_the_same_order(self) -> None:
         order = after(submit(), event(K.ACCEPTED))
         again = Submit(
@@ -393,6 +397,18 @@ class TestCounting:
             (Decimal(2), Decimal(206), Decimal(103), "b"),
             (Decimal(4), Decimal(400), Decimal(100), None),
         ]
+
+    def test_an_average_belongs_to_its_own_sum(self) -> None:
+        order = after(
+            submit(),
+            event(K.FILLED, filled=Decimal(2), average=Decimal(103)),
+            event(K.FILLED, filled=Decimal(6)),
+        )
+        assert order.cost == Decimal(600), "103 was the average of the first two"
+
+    def test_a_fill_that_was_counted_is_not_the_latest(self) -> None:
+        order = after(submit(), event(K.FILLED, filled=Decimal(6), average=Decimal(101)), filled("a", 4, 99))
+        assert (order.last_filled, order.last_price) == (Decimal(6), Decimal(101))
 
     def test_fees_sum_up_per_currency(self) -> None:
         order = after(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexustrader.error import JournalError
+from nexustrader.kernel.secret import Secret
 from nexustrader.persistence import params as params_module
 from nexustrader.persistence.params import Params, decode_value, encode_value
 
@@ -96,6 +97,12 @@ def test_value_of_another_type_is_refused_by_name(value: object) -> None:
     with pytest.raises(TypeError, match=r"parameter 'x' cannot be kept: .* is none of str, int"):
         params.set("x", value)
     assert params.get("x") is None
+
+
+def test_secret_is_refused_without_telling_it() -> None:
+    with pytest.raises(TypeError, match="a secret is not kept") as caught:
+        Params().set("x", {"key": [Secret("CANARY-VALUE")]})
+    assert "CANARY" not in str(caught.value)
 
 
 def test_circular_value_is_refused() -> None:

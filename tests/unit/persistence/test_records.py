@@ -12,6 +12,7 @@ from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForc
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import JournalError
+from nexustrader.kernel.secret import Secret
 from nexustrader.persistence.records import RECORD_VERSION, checksum, decode, encode
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -120,6 +121,13 @@ def test_number_that_json_cannot_hold_is_refused(value: float) -> None:
     cancel = ev.Cancel(oid="1", account="a", symbol="s", timestamp=0, params={"x": 1.5, "y": value})
     with pytest.raises(JournalError, match=r"a Cancel cannot be journalled: .* not a number"):
         encode(cancel)
+
+
+def test_secret_is_refused() -> None:
+    cancel = ev.Cancel(oid="1", account="a", symbol="s", timestamp=0, params={"key": Secret("CANARY-VALUE")})
+    with pytest.raises(JournalError, match="type Secret is unsupported") as caught:
+        encode(cancel)
+    assert "CANARY" not in str(caught.value)
 
 
 def test_text_that_is_no_unicode_is_refused() -> None:

@@ -140,17 +140,6 @@ def test_files_are_private_from_the_start_whatever_the_umask(
     }
 
 
-def test_all_missing_directories_are_private(tmp_path: Path) -> None:
-    from nexustrader.persistence.files import make_private_directory
-
-    previous = os.umask(0)
-    try:
-        make_private_directory(tmp_path / "a" / "b")
-    finally:
-        os.umask(previous)
-    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o700, 0o700]
-
-
 def test_file_that_others_can_read_gives_a_warning(
     open_journal: OpenJournal, path: Path, log_lines: list[str]
 ) -> None:
@@ -374,6 +363,18 @@ def test_damaged_last_record_is_put_aside_with_a_warning(
     assert list(journal.replay()) == [record(1), record(2), record(4)]
     with direct(path) as connection:
         assert connection.execute("SELECT seq FROM grid_alice_quarantine").fetchall() == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["format = 'one'", "fingerprints = '{\"a\"'", "fingerprints = x'00'", "fingerprints = '{\"a\":1}'"],
+)
+def test_damaged_header_is_refused(open_journal: OpenJournal, path: Path, change: str) -> None:
+    open_journal().close()
+    with direct(path) as connection:
+        connection.execute(f"UPDATE grid_alice_header SET {change}")
+    with pytest.raises(JournalError, match="header is damaged"):
+        open_journal()
 
 
 def test_two_damaged_records_at_the_end_are_refused(

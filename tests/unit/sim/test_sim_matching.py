@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from sim_setup import BUY, LINEAR, SELL, fills, names, order
 
-from nexustrader.error import OrderError
+from nexustrader.constants import ExchangeType, InstrumentType
+from nexustrader.domain.instrument import Instrument
+from nexustrader.error import InstrumentError, OrderError
 from nexustrader.sim.matching import MatchingEngine
-from nexustrader.sim.types import Expired, Traded
+from nexustrader.sim.types import Expired, SimInstrument, Traded
 
 
 @pytest.fixture
@@ -537,3 +540,30 @@ def test_the_grid_is_exact() -> None:
     for off in (lambda: LINEAR.to_ticks(Decimal("60000.15")), lambda: LINEAR.to_lots(Decimal("0.0015"))):
         with pytest.raises(OrderError, match="quantise"):
             off()
+
+
+def test_an_instrument_of_the_domain_becomes_one_of_the_simulator() -> None:
+    known = Instrument(
+        symbol="BTCUSDT-PERP.OKX",
+        venue_symbol="BTC-USDT-SWAP",
+        exchange=ExchangeType.OKX,
+        type=InstrumentType.LINEAR,
+        base="BTC",
+        quote="USDT",
+        settle="USDT",
+        tick=Decimal("0.1"),
+        lot=Decimal("0.001"),
+        contract_size=Decimal("0.01"),
+        maker=Decimal("0.0001"),
+        taker=Decimal("0.0004"),
+    )
+    simulated = SimInstrument.of(known, max_leverage=50)
+    assert (simulated.kind, simulated.max_leverage, simulated.taker_fee) == ("linear", 50, known.taker)
+    assert simulated.value(2, Decimal(60000)) == Decimal(120)
+    with pytest.raises(InstrumentError, match="OPTION"):
+        SimInstrument.of(msgspec.structs.replace(known, type=InstrumentType.OPTION))
+
+
+def test_an_instrument_without_a_grid_is_an_error() -> None:
+    with pytest.raises(OrderError):
+        msgspec.structs.replace(LINEAR, tick=Decimal(0))

@@ -59,6 +59,11 @@ def resolve_spot(spot: Instrument) -> Resolve:
 
 
 @pytest.fixture(scope="session")
+def secret() -> str:
+    return SECRET
+
+
+@pytest.fixture(scope="session")
 def signer() -> Signer:
     return VENUE.make_signer(API_KEY, SECRET, None)
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from conftest import SECRET
 
 from nexustrader.constants import DataType, OrderSide, OrderType, PositionSide, TimeInForce
 from nexustrader.domain import events as ev
@@ -66,11 +65,11 @@ def test_commands_become_exact_socket_frames(cases, spot, perp, signer):
         assert frame.decode() == case["frame"], case["name"]
 
 
-def test_the_user_subscription_is_signed(signer):
+def test_the_user_subscription_is_signed(signer, secret):
     frame = msgspec.json.decode(VENUE.user_subscribe_frame("u3", signer, NOW_MS))
     params = frame["params"]
     payload = f"apiKey={signer.api_key}&recvWindow=5000&timestamp={NOW_MS}"
-    expected = hmac.new(SECRET.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
     assert frame["id"] == "u3"
     assert frame["method"] == "userDataStream.subscribe.signature"
     assert params == {
@@ -123,9 +122,9 @@ def test_amending_needs_both_values_and_futures(spot, perp):
     both = {"price": Decimal(1), "amount": Decimal(1)}
     with pytest.raises(OrderError, match="cancel it and create"):
         VENUE.amend_request(SPOT, spot, amend(**both))
-    for missing in both:
+    for name, value in both.items():
         with pytest.raises(OrderError, match="both price and amount"):
-            VENUE.amend_request(USD_M, perp, amend(**{missing: both[missing]}))
+            VENUE.amend_request(USD_M, perp, amend(**{name: value}))
 
 
 # -- queries ---------------------------------------------------------------------------------------------
@@ -145,7 +144,11 @@ def test_amending_needs_both_values_and_futures(spot, perp):
         (
             VENUE.query_order_request(SPOT, "BTCUSDT", "17", None),
             Request(
-                "GET", "/api/v3/order", (("symbol", "BTCUSDT"), ("origClientOrderId", "17")), Security.SIGNED, 4
+                "GET",
+                "/api/v3/order",
+                (("symbol", "BTCUSDT"), ("origClientOrderId", "17")),
+                Security.SIGNED,
+                4,
             ),
         ),
         (
@@ -162,11 +165,15 @@ def test_amending_needs_both_values_and_futures(spot, perp):
         ),
         (
             VENUE.fills_request(SPOT, "BTCUSDT", "28"),
-            Request("GET", "/api/v3/myTrades", (("symbol", "BTCUSDT"), ("orderId", "28")), Security.SIGNED, 5),
+            Request(
+                "GET", "/api/v3/myTrades", (("symbol", "BTCUSDT"), ("orderId", "28")), Security.SIGNED, 5
+            ),
         ),
         (
             VENUE.fills_request(USD_M, "BTCUSDT", "28"),
-            Request("GET", "/fapi/v1/userTrades", (("symbol", "BTCUSDT"), ("orderId", "28")), Security.SIGNED, 5),
+            Request(
+                "GET", "/fapi/v1/userTrades", (("symbol", "BTCUSDT"), ("orderId", "28")), Security.SIGNED, 5
+            ),
         ),
         (
             VENUE.balances_request(SPOT),

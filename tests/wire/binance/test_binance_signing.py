@@ -168,7 +168,9 @@ def test_a_pem_with_escaped_line_breaks_is_understood():
     assert VENUE.make_signer("key", escaped, None).sign(b"x")
 
 
-@pytest.mark.parametrize("secret", ["-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----", " ", ""])
+@pytest.mark.parametrize(
+    "secret", ["-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----", " ", ""]
+)
 def test_an_unusable_secret_is_refused_without_being_quoted(secret):
     with pytest.raises(CredentialsError) as caught:
         VENUE.make_signer("key", secret, None)
@@ -183,7 +185,10 @@ def test_a_key_of_another_kind_is_refused():
 
 
 def test_no_signer_shows_or_gives_away_its_key():
-    for signer in (VENUE.make_signer("APIKEY", "S3CRET", None), VENUE.make_signer("APIKEY", pem(ED25519_KEY), None)):
+    for signer in (
+        VENUE.make_signer("APIKEY", "S3CRET", None),
+        VENUE.make_signer("APIKEY", pem(ED25519_KEY), None),
+    ):
         for text in (repr(signer), str(signer), f"{signer}"):
             assert "S3CRET" not in text
             assert "APIKEY" not in text

@@ -1,5 +1,8 @@
 """Requests about accounts: balances, positions, settings, limits and listen keys."""
 
+# All handlers share one signature, though some need nothing of the call.
+# ruff: noqa: ARG001
+
 from __future__ import annotations
 
 from nexustrader.emulator.binance import encode_spot, encode_usdm_account, requests

@@ -10,9 +10,8 @@ import msgspec
 from nexustrader.emulator.binance.encode_usdm import MoneyView, PositionView
 from nexustrader.emulator.binance.instruments import ASSETS, LISTINGS, Listing
 from nexustrader.emulator.binance.market import Market
-from nexustrader.emulator.binance.security import API_KEY_LENGTH, Verifier
+from nexustrader.emulator.binance.security import Verifier
 from nexustrader.emulator.binance.topics import SPOT, USDM
-from nexustrader.kernel.entropy import Entropy
 from nexustrader.sim.account import SimAccount
 from nexustrader.sim.margin import initial_margin
 from nexustrader.sim.types import Side, SimOrder
@@ -31,16 +30,11 @@ class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None = None
     public_key_pem: str | None = None
     name: str = "main"
-    spot: Mapping[str, Decimal] = SPOT_BALANCES
-    usdm: Mapping[str, Decimal] = USDM_BALANCES
+    spot: Mapping[str, Decimal] = msgspec.field(default_factory=SPOT_BALANCES.copy)
+    usdm: Mapping[str, Decimal] = msgspec.field(default_factory=USDM_BALANCES.copy)
 
     def __repr__(self) -> str:
         return f"AccountSpec(name={self.name!r}, api_key=***, secret=***)"
-
-
-def throw_away_key(entropy: Entropy) -> tuple[str, str]:
-    """A new API key and HMAC secret, in the venue's format."""
-    return entropy.token_hex(API_KEY_LENGTH // 2), entropy.token_hex(API_KEY_LENGTH // 2)
 
 
 class Account:

@@ -155,14 +155,13 @@ class Limiter:
 
     def view(self, address: str, account: str | None, now_ms: int) -> list[dict[str, object]]:
         """Usage as the `rateLimits` of a WebSocket API reply; the order counts first where they apply."""
-        rows = []
-        for rule in self.rules:
-            if rule.kind == ORDERS and account is not None:
-                rows.append({**rule.view(), "count": self.used(rule, account, now_ms)})
-        for rule in self.rules:
-            if rule.kind == WEIGHT:
-                rows.append({**rule.view(), "count": self.used(rule, address, now_ms)})
-        return rows
+        owners = {WEIGHT: address} if account is None else {ORDERS: account, WEIGHT: address}
+        return [
+            {**rule.view(), "count": self.used(rule, owner, now_ms)}
+            for kind, owner in owners.items()
+            for rule in self.rules
+            if rule.kind == kind
+        ]
 
     def _give_back(self, rule: Rule, owner: str, amount: int, now_ms: int) -> None:
         count = self._counts[rule, owner]

@@ -21,6 +21,7 @@ from nexustrader.sim.matching import MatchingEngine
 from nexustrader.sim.types import Level, MatchEvent, Side
 
 TRADES_KEPT_MAX = 1_000
+PATH_VALUE_PER_MINUTE = 500_000  # quote volume of the candles before the start
 FIRST_UPDATE_ID = 1_000_000_001
 FIRST_TRADE_ID = 100_000_001
 FUNDING_INTERVAL_MS = 8 * 3_600_000
@@ -92,9 +93,13 @@ class Market:
         self._clock = clock
         price = start_price or self.instrument.to_ticks(listing.start_price)
         now_ms = clock.timestamp_ms()
-        self.candles = Candles(PricePath(entropy.child(listing.symbol), now_ms, price), now_ms, price)
+        minute_lots = max(
+            1, int(PATH_VALUE_PER_MINUTE / self.instrument.value(1, self.instrument.price(price)))
+        )
+        path = PricePath(entropy.child(listing.symbol), now_ms, price, minute_lots)
+        self.candles = Candles(path, now_ms, price)
         self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT_MAX)
-        self.update_id = FIRST_UPDATE_ID
+        self.update_id = self.touch_id = FIRST_UPDATE_ID
         self.touch = Touch(price, 0, price + 1, 0)
         self.audience: Audience | None = None
         self.on_events: Callable[[list[MatchEvent]], None] = lambda _: None
@@ -157,9 +162,9 @@ class Market:
         if events:
             self.on_events(events)
 
-    def set_touch(self, touch: Touch) -> None:
+    def set_touch(self, touch: Touch, update_id: int) -> None:
         """Tells the best bid and ask without changing the book (a recorded bookTicker)."""
-        self.touch = touch
+        self.touch, self.touch_id = touch, update_id
         if self.audience is not None:
             self.audience.on_touch(self)
 
@@ -170,7 +175,7 @@ class Market:
             return
         touch = Touch(bid, self._bids.available(bid), -ask, self._asks.available(ask))
         if touch != self.touch:
-            self.set_touch(touch)
+            self.set_touch(touch, self.update_id)
 
     def move(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """Moves the market by hand: what is better than the best of these levels goes, these are set."""

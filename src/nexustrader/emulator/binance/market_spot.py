@@ -1,5 +1,8 @@
 """Spot market data, key for key: stream payloads and REST bodies."""
 
+# Both products share the signatures of `wire.MarketWire`, though spot needs no time in some.
+# ruff: noqa: ARG001
+
 from __future__ import annotations
 
 from nexustrader.emulator.binance import numbers
@@ -18,7 +21,7 @@ def book_ticker(market: Market, now_ms: int) -> Body:
     """<symbol>@bookTicker."""
     touch = market.touch
     return {
-        "u": market.update_id,
+        "u": market.touch_id,
         "s": market.symbol,
         "b": market.prices.text(touch.bid),
         "B": market.amounts.text(touch.bid_lots),

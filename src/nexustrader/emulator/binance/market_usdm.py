@@ -1,5 +1,8 @@
 """USD-M market data, key for key: stream payloads and REST bodies."""
 
+# Both products share the signatures of `wire.MarketWire`, though futures need no market in one.
+# ruff: noqa: ARG001
+
 from __future__ import annotations
 
 from nexustrader.emulator.binance import numbers
@@ -27,7 +30,7 @@ def book_ticker(market: Market, now_ms: int) -> Body:
     touch = market.touch
     return {
         "e": "bookTicker",
-        "u": market.update_id,
+        "u": market.touch_id,
         "E": now_ms,
         "T": now_ms,
         "s": market.symbol,

@@ -50,6 +50,7 @@ _U_INFO = Operation(name="exchangeInfo", handler=market.exchange_info)
 _U_DEPTH = Operation(name="depth", handler=market.depth, weight=market.usdm_depth_weight)
 _U_PRICE = Operation(name="ticker.price", handler=market.ticker_price, weight=market.by_symbol(1, 2))
 _U_BOOK = Operation(name="ticker.book", handler=market.ticker_book, weight=market.by_symbol(2, 5))
+_U_BOOK_WS = Operation(name="ticker.book", handler=market.ticker_book_with_id, weight=market.by_symbol(2, 5))
 _U_PLACE = Operation(name="order.place", handler=order.place, security=SIGNED, weight=0, is_order=True)
 _U_MODIFY = Operation(name="order.modify", handler=order.modify, security=SIGNED, weight=0, is_order=True)
 _U_CANCEL = Operation(name="order.cancel", handler=order.cancel, security=SIGNED)
@@ -188,7 +189,7 @@ WS: dict[str, Methods] = {
     USDM: {
         "depth": _U_DEPTH,
         "ticker.price": _U_PRICE,
-        "ticker.book": _U_BOOK,
+        "ticker.book": _U_BOOK_WS,
         "order.place": _U_PLACE,
         "order.modify": _U_MODIFY,
         "order.cancel": _U_CANCEL,

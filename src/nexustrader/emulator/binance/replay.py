@@ -21,7 +21,7 @@ from nexustrader.error import DataError
 from nexustrader.kernel.ports import Clock, TimerHandle
 from nexustrader.sim.types import Level
 
-SLICE_LINES_MAX = 500  # lines processed before others get their turn
+SLICE_LINES_MAX = 200  # lines processed before others get their turn
 HEADER_LINES_MAX = 10_000  # the snapshot must come within so many lines
 
 
@@ -94,7 +94,9 @@ class Recording:
                     try:
                         yield int(time_ns), _decode(frame)
                     except (ValueError, msgspec.MsgspecError) as error:
-                        raise DataError(f"{self.path}, line {number}: not a recorded frame: {error}") from error
+                        raise DataError(
+                            f"{self.path}, line {number}: not a recorded frame: {error}"
+                        ) from error
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read as gzip: {error}") from error
 
@@ -109,7 +111,9 @@ class ReplaySource:
 
     def __init__(self, recording: Recording, market: Market, clock: Clock, speed: float) -> None:
         if speed < 0:
-            raise DataError(f"speed {speed} of {recording.path} is negative; give 1 for real time, 0 for no pauses")
+            raise DataError(
+                f"speed {speed} of {recording.path} is negative; give 1 for real time, 0 for no pauses"
+            )
         self.frames = 0
         self.snapshots = 0
         self.finished = False
@@ -218,5 +222,3 @@ def _product_of(data: _Data) -> str:
     if data.pu is not None or data.e == "bookTicker":
         return USDM
     return SPOT
-
-

@@ -74,15 +74,15 @@ class StreamConnection:
         try:
             request = msgspec.json.decode(text, type=dict[str, object])
         except msgspec.MsgspecError as error:
-            self._refuse(INVALID_JSON, f"Invalid JSON: {error}", None)
+            self.refuse(INVALID_JSON, f"Invalid JSON: {error}", None)
             return
         reply_to = request.get("id")
         method, params = request.get("method"), request.get("params", [])
         handler = _METHODS.get(method) if isinstance(method, str) else None
         if handler is None:
-            self._refuse(INVALID_REQUEST, f"Invalid request: unknown variant `{method}`", reply_to)
+            self.refuse(INVALID_REQUEST, f"Invalid request: unknown variant `{method}`", reply_to)
         elif not isinstance(params, list) or len(self.names) + len(params) > STREAMS_PER_CONNECTION_MAX:
-            self._refuse(INVALID_REQUEST, "Invalid request: params is not a list of at most 1024", reply_to)
+            self.refuse(INVALID_REQUEST, "Invalid request: params is not a list of at most 1024", reply_to)
         else:
             handler(self, params, reply_to)
 
@@ -90,41 +90,50 @@ class StreamConnection:
         """Sends the reply to a control request."""
         self.connection.send(encode({"result": result, "id": reply_to}))
 
-    def _refuse(self, code: int, message: str, reply_to: object) -> None:
+    def refuse(self, code: int, message: str, reply_to: object) -> None:
+        """Sends an error in reply to a control request."""
         self.connection.send(encode({"error": {"code": code, "msg": message}, "id": reply_to}))
 
-    def _on_subscribe(self, params: list[object], reply_to: object) -> None:
-        # Race: the reply must leave before the first push of a stream, so it is queued first.
-        self.answer(None, reply_to)
-        self.subscribe(str(name) for name in params)
 
-    def _on_unsubscribe(self, params: list[object], reply_to: object) -> None:
-        self.unsubscribe(str(name) for name in params)
-        self.answer(None, reply_to)
-
-    def _on_list(self, params: list[object], reply_to: object) -> None:
-        self.answer(list(self.names), reply_to)
-
-    def _on_set_property(self, params: list[object], reply_to: object) -> None:
-        if len(params) != 2 or params[0] != "combined" or not isinstance(params[1], bool):
-            self._refuse(UNKNOWN_PROPERTY, "Unknown property", reply_to)
-            return
-        self.combined = params[1]
-        self.answer(None, reply_to)
-
-    def _on_get_property(self, params: list[object], reply_to: object) -> None:
-        if params != ["combined"]:
-            self._refuse(UNKNOWN_PROPERTY, "Unknown property", reply_to)
-            return
-        self.answer(self.combined, reply_to)
+Handler = Callable[[StreamConnection, list[object], object], None]
 
 
-_METHODS: dict[str, Callable[[StreamConnection, list[object], object], None]] = {
-    "SUBSCRIBE": StreamConnection._on_subscribe,
-    "UNSUBSCRIBE": StreamConnection._on_unsubscribe,
-    "LIST_SUBSCRIPTIONS": StreamConnection._on_list,
-    "SET_PROPERTY": StreamConnection._on_set_property,
-    "GET_PROPERTY": StreamConnection._on_get_property,
+def _subscribe(client: StreamConnection, params: list[object], reply_to: object) -> None:
+    # Race: the reply must leave before the first push of a stream, so it is queued first.
+    client.answer(None, reply_to)
+    client.subscribe(str(name) for name in params)
+
+
+def _unsubscribe(client: StreamConnection, params: list[object], reply_to: object) -> None:
+    client.unsubscribe(str(name) for name in params)
+    client.answer(None, reply_to)
+
+
+def _list(client: StreamConnection, _: list[object], reply_to: object) -> None:
+    client.answer(list(client.names), reply_to)
+
+
+def _set_property(client: StreamConnection, params: list[object], reply_to: object) -> None:
+    if len(params) != 2 or params[0] != "combined" or not isinstance(params[1], bool):
+        client.refuse(UNKNOWN_PROPERTY, "Unknown property", reply_to)
+        return
+    client.combined = params[1]
+    client.answer(None, reply_to)
+
+
+def _get_property(client: StreamConnection, params: list[object], reply_to: object) -> None:
+    if params != ["combined"]:
+        client.refuse(UNKNOWN_PROPERTY, "Unknown property", reply_to)
+        return
+    client.answer(client.combined, reply_to)
+
+
+_METHODS: dict[str, Handler] = {
+    "SUBSCRIBE": _subscribe,
+    "UNSUBSCRIBE": _unsubscribe,
+    "LIST_SUBSCRIPTIONS": _list,
+    "SET_PROPERTY": _set_property,
+    "GET_PROPERTY": _get_property,
 }
 
 
@@ -159,7 +168,7 @@ class Hub:
 
     def __init__(self, product: str) -> None:
         self.product = product
-        self.on_first: Callable[[str], None] = lambda symbol: None  # first market subscription of a symbol
+        self.on_first: Callable[[str], None] = lambda _: None  # first market subscription of a symbol
         self._streams: dict[tuple[str, str], dict[str, Subscribed]] = {}
         self._keys: dict[str, dict[StreamConnection, None]] = {}
 

@@ -3,6 +3,9 @@
 Spot pushes through subscriptions on WebSocket API sessions, futures through listen keys.
 """
 
+# Both products share the signatures of `Voice`, though each needs other arguments.
+# ruff: noqa: ARG002
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -60,9 +60,7 @@ class Session:
             return
         identity = self._identity(params)
         with_limits = _wants_limits(params.pop("returnRateLimits", None), self._return_rate_limits)
-        outcome = self._gate.serve(
-            operation, params, identity, address=self._connection.address, route="ws"
-        )
+        outcome = self._gate.serve(operation, params, identity, address=self._connection.address, route="ws")
         self._deliver(request.id, operation, outcome, with_limits=with_limits)
 
     def end(self) -> None:
@@ -174,7 +172,7 @@ class Session:
             self._drop_subscription(number)
         return {}
 
-    def _list_subscriptions(self, call: Call) -> object:
+    def _list_subscriptions(self, _: Call) -> object:
         return [{"subscriptionId": number} for number in self._subscriptions]
 
     def _drop_subscription(self, subscription_id: int) -> None:

@@ -89,20 +89,20 @@ class BinanceAccountType(AccountType):
     @property
     def base_url(self) -> str | None:
         """REST address; None for a mock, which has no venue behind it."""
-        return _ADDRESSES[self].rest if self in _ADDRESSES else None
+        return ADDRESSES[self].rest if self in ADDRESSES else None
 
     @property
     def ws_url(self) -> str | None:
         """Address of the market and user streams, to be joined with a route."""
-        return _ADDRESSES[self].stream if self in _ADDRESSES else None
+        return ADDRESSES[self].stream if self in ADDRESSES else None
 
     @property
     def ws_order_url(self) -> str | None:
         """Address of the order socket; None where the venue has none."""
-        return _ADDRESSES[self].trade if self in _ADDRESSES else None
+        return ADDRESSES[self].trade if self in ADDRESSES else None
 
 
-class _Addresses(NamedTuple):
+class Addresses(NamedTuple):
     rest: str
     stream: str
     trade: str | None = None
@@ -110,30 +110,30 @@ class _Addresses(NamedTuple):
 
 _SPOT_REST, _SPOT_STREAM = "https://api.binance.com", "wss://stream.binance.com:9443"
 
-_ADDRESSES: dict[AccountType, _Addresses] = {
-    BinanceAccountType.SPOT: _Addresses(_SPOT_REST, _SPOT_STREAM, "wss://ws-api.binance.com:443/ws-api/v3"),
-    BinanceAccountType.MARGIN: _Addresses(_SPOT_REST, _SPOT_STREAM),
-    BinanceAccountType.ISOLATED_MARGIN: _Addresses(_SPOT_REST, _SPOT_STREAM),
-    BinanceAccountType.USD_M_FUTURE: _Addresses(
+ADDRESSES: dict[AccountType, Addresses] = {
+    BinanceAccountType.SPOT: Addresses(_SPOT_REST, _SPOT_STREAM, "wss://ws-api.binance.com:443/ws-api/v3"),
+    BinanceAccountType.MARGIN: Addresses(_SPOT_REST, _SPOT_STREAM),
+    BinanceAccountType.ISOLATED_MARGIN: Addresses(_SPOT_REST, _SPOT_STREAM),
+    BinanceAccountType.USD_M_FUTURE: Addresses(
         "https://fapi.binance.com", "wss://fstream.binance.com", "wss://ws-fapi.binance.com/ws-fapi/v1"
     ),
-    BinanceAccountType.COIN_M_FUTURE: _Addresses(
+    BinanceAccountType.COIN_M_FUTURE: Addresses(
         "https://dapi.binance.com", "wss://dstream.binance.com", "wss://ws-dapi.binance.com/ws-dapi/v1"
     ),
-    BinanceAccountType.PORTFOLIO_MARGIN: _Addresses(
+    BinanceAccountType.PORTFOLIO_MARGIN: Addresses(
         "https://papi.binance.com", "wss://fstream.binance.com/pm"
     ),
-    BinanceAccountType.SPOT_TESTNET: _Addresses(
+    BinanceAccountType.SPOT_TESTNET: Addresses(
         "https://demo-api.binance.com",
         "wss://demo-stream.binance.com",
         "wss://demo-ws-api.binance.com/ws-api/v3",
     ),
-    BinanceAccountType.USD_M_FUTURE_TESTNET: _Addresses(
+    BinanceAccountType.USD_M_FUTURE_TESTNET: Addresses(
         "https://demo-fapi.binance.com",
         "wss://fstream.binancefuture.com",
         "wss://testnet.binancefuture.com/ws-fapi/v1",
     ),
-    BinanceAccountType.COIN_M_FUTURE_TESTNET: _Addresses(
+    BinanceAccountType.COIN_M_FUTURE_TESTNET: Addresses(
         "https://demo-dapi.binance.com",
         "wss://dstream.binancefuture.com",
         "wss://testnet.binancefuture.com/ws-dapi/v1",

@@ -7,7 +7,7 @@ positions and orders there, not to an asset, and the stream never tells it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -24,9 +24,7 @@ Read = Callable[[Origin, bytes | msgspec.Raw], tuple[Fact, ...]]
 LISTEN_KEY_EXPIRED = "listen_key_expired"
 STREAM_TERMINATED = "stream_terminated"  # the private subscription ended; the socket is still open
 SERVER_SHUTDOWN = "server_shutdown"  # the socket is about to be closed
-BALANCE_UPDATE = (
-    "balance_update"  # a deposit, withdrawal or transfer: told as a difference, so ask for balances
-)
+BALANCE_UPDATE = "balance_update"  # a transfer, told as a difference: ask for the balances
 
 _read_head = wire.reader(wire.Head, "a private frame")
 _read_report = wire.reader(wire.ExecutionReport, "executionReport")
@@ -60,14 +58,6 @@ def parse_user_event(
     return read(origin, event) if read is not None else ()
 
 
-def _on_report(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, ...]:
-    return (spot_event(origin, _read_report(raw)),)
-
-
-def _on_order_update(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, ...]:
-    return (futures_event(origin, _read_order_update(raw).o),)
-
-
 def _on_spot_position(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, ...]:
     event = _read_position(raw)
     time = event.u or event.E
@@ -84,16 +74,22 @@ def _on_account_update(origin: Origin, raw: bytes | msgspec.Raw) -> tuple[Fact, 
         BalanceEvent(account=origin.account, asset=row.a, free=row.wb, timestamp=time, cause=cause)
         for row in event.a.B
     ]
-    hedged = {row.s for row in event.a.P if row.ps in quirks.POSITION_SIDES}
-    positions = [
+    return (*balances, *_positions(origin, event.a.P, time, snapshot=False))
+
+
+def _positions(
+    origin: Origin, rows: Sequence[wire.FuturesPosition | wire.PositionRow], timestamp: int, *, snapshot: bool
+) -> list[PositionEvent]:
+    hedged = {row.symbol for row in rows if row.positionSide in quirks.POSITION_SIDES}
+    return [
         PositionEvent(
-            account=origin.account, symbol=origin.symbol(row.s), signed_amount=row.pa, entry_price=row.ep,
-            unrealized_pnl=row.up, position_side=quirks.POSITION_SIDES.get(row.ps), timestamp=time,
+            account=origin.account, symbol=origin.symbol(row.symbol), signed_amount=row.positionAmt,
+            entry_price=row.entryPrice, unrealized_pnl=row.unRealizedProfit,
+            position_side=quirks.POSITION_SIDES.get(row.positionSide), timestamp=timestamp, snapshot=snapshot,
         )
-        for row in event.a.P
-        if row.ps in quirks.POSITION_SIDES or row.s not in hedged  # hedge mode adds an empty BOTH row
+        for row in rows
+        if row.positionSide in quirks.POSITION_SIDES or row.symbol not in hedged  # else an empty BOTH row
     ]  # fmt: skip
-    return (*balances, *positions)
 
 
 def _says(word: str) -> Read:
@@ -102,12 +98,12 @@ def _says(word: str) -> Read:
 
 # TRADE_LITE is left out on purpose: the full ORDER_TRADE_UPDATE follows, with fee and status.
 _EVENTS: dict[str, Read] = {
-    "executionReport": _on_report,
+    "executionReport": lambda origin, raw: (spot_event(origin, _read_report(raw)),),
     "outboundAccountPosition": _on_spot_position,
     "balanceUpdate": _says(BALANCE_UPDATE),
     "eventStreamTerminated": _says(STREAM_TERMINATED),
     "serverShutdown": _says(SERVER_SHUTDOWN),
-    "ORDER_TRADE_UPDATE": _on_order_update,
+    "ORDER_TRADE_UPDATE": lambda origin, raw: (futures_event(origin, _read_order_update(raw).o),),
     "ACCOUNT_UPDATE": _on_account_update,
     "listenKeyExpired": _says(LISTEN_KEY_EXPIRED),
 }
@@ -129,17 +125,8 @@ def parse_balances(account: str, body: bytes, now_ms: int) -> list[BalanceEvent]
 
 
 def parse_positions(account: str, resolve: Resolve, body: bytes, now_ms: int) -> list[PositionEvent]:
-    """Open positions only: what is not listed is flat. Raises WireError."""
-    origin = Origin(USD_M, account, resolve)
-    return [
-        PositionEvent(
-            account=account, symbol=origin.symbol(row.symbol), signed_amount=row.positionAmt,
-            entry_price=row.entryPrice, unrealized_pnl=row.unRealizedProfit,
-            position_side=quirks.POSITION_SIDES.get(row.positionSide), timestamp=now_ms, snapshot=True,
-        )
-        for row in _read_positions(body)
-        if row.positionAmt
-    ]  # fmt: skip
+    """Positions as the venue lists them; a symbol that is not listed is flat. Raises WireError."""
+    return _positions(Origin(USD_M, account, resolve), _read_positions(body), now_ms, snapshot=True)
 
 
 def parse_is_hedge_mode(body: bytes) -> bool:

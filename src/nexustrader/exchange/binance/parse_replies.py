@@ -19,6 +19,7 @@ NOT_FOUND = "-2013"
 _read_anything = wire.reader(msgspec.Raw, "a reply")
 _read_complaint = wire.reader(wire.Complaint, "a reply")
 _read_envelope = wire.reader(wire.WsEnvelope, "a frame")
+_read_error = wire.reader(wire.WsError, "an error")
 _read_limit_data = wire.reader(wire.LimitData, "the limit data")
 
 _BANNED_UNTIL = re.compile(r"until (\d{13})\b")
@@ -45,10 +46,8 @@ def parse_rest_reply(status: int, headers: Mapping[str, str], body: bytes, now_m
             return Reply(ok=True, status=status, message=text, body=body)
     key = _refined(status, code, text)
     retry = _retry_after_ms(headers, text, now_ms)
-    return Reply(
-        ok=False, status=status, code=key, message=text, body=body,
-        retry_after_ms=errors.RETRY_HINTS_MS.get(key) if retry is None else retry,
-    )  # fmt: skip
+    wait = errors.RETRY_HINTS_MS.get(key) if retry is None else retry
+    return Reply(False, status, key, text, body, wait)
 
 
 def _complaint(body: bytes) -> wire.Complaint:
@@ -108,18 +107,15 @@ def parse_ws_reply(raw: bytes) -> WsReply | None:
         return None
     request_id = None if envelope.id is None else str(envelope.id)
     status = envelope.status if envelope.status is not None else 200
-    error = envelope.error or wire.WsError(envelope.code, envelope.msg)
-    code, text = _code_text(error.code), (error.msg or "")[:TEXT_CHARS_MAX]
-    if envelope.error is None and envelope.code is None and 200 <= status < 300:
+    complaint = bytes(envelope.error).removeprefix(b"null")
+    if not complaint and envelope.code is None and 200 <= status < 300:
         return WsReply(request_id, Reply(ok=True, status=status, body=bytes(envelope.result)))
-    key = _refined(status, code, text)
-    return WsReply(
-        request_id,
-        Reply(
-            ok=False, status=status, code=key, message=text, body=raw,
-            retry_after_ms=_socket_retry_ms(bytes(error.data)) or errors.RETRY_HINTS_MS.get(key),
-        ),
-    )  # fmt: skip
+    body = complaint or raw  # market sockets complain without an envelope
+    error = _read_error(body)
+    text = (error.msg or "")[:TEXT_CHARS_MAX]
+    key = _refined(status, _code_text(error.code), text)
+    wait = _socket_retry_ms(bytes(error.data)) or errors.RETRY_HINTS_MS.get(key)
+    return WsReply(request_id, Reply(False, status, key, text, body, wait))
 
 
 def _socket_retry_ms(data: bytes) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nexustrader.constants import AccountType, InstrumentType
-from nexustrader.error import EngineBuildError
 from nexustrader.exchange.binance import (
     build,
     build_queries,
@@ -14,7 +13,7 @@ from nexustrader.exchange.binance import (
 )
 from nexustrader.exchange.binance import parse_instruments as instruments
 from nexustrader.exchange.binance import parse_orders as orders
-from nexustrader.exchange.binance.constants import BinanceAccountType
+from nexustrader.exchange.binance.constants import ADDRESSES, BinanceAccountType
 from nexustrader.exchange.binance.spec import SPEC, product_of
 from nexustrader.venue.spec import Endpoints, RateLimit, Request, UserStreamKind, Venue
 
@@ -53,11 +52,7 @@ class BinanceVenue:
 
     def endpoints(self, account_type: AccountType) -> Endpoints:
         product_of(account_type)
-        if not isinstance(account_type, BinanceAccountType) or not (
-            account_type.base_url and account_type.ws_url
-        ):
-            raise EngineBuildError(f"Binance {account_type.value} has no address")
-        return Endpoints(account_type.base_url, account_type.ws_url, account_type.ws_order_url)
+        return Endpoints(*ADDRESSES[account_type])
 
     def rate_limits(self, account_type: AccountType) -> tuple[RateLimit, ...]:
         return product_of(account_type).limits

@@ -388,12 +388,21 @@ class FuturesAsset(_Money):
     wb: Decimal
 
 
-class FuturesPosition(_Money):
-    s: str
-    pa: Decimal
-    ep: Decimal
-    up: Decimal = Decimal(0)
-    ps: str = "BOTH"
+class FuturesPosition(
+    _Money,
+    rename={
+        "symbol": "s",
+        "positionAmt": "pa",
+        "entryPrice": "ep",
+        "unRealizedProfit": "up",
+        "positionSide": "ps",
+    },
+):
+    symbol: str
+    positionAmt: Decimal
+    entryPrice: Decimal
+    unRealizedProfit: Decimal = Decimal(0)
+    positionSide: str = "BOTH"
 
 
 class AccountChange(msgspec.Struct):
@@ -435,6 +444,6 @@ class WsEnvelope(msgspec.Struct):
     id: int | str | msgspec.UnsetType | None = msgspec.UNSET
     status: int | None = None
     result: msgspec.Raw = msgspec.Raw(b"")
-    error: WsError | None = None
+    error: msgspec.Raw = msgspec.Raw(b"")
     code: int | str | None = None
     msg: str | None = None

@@ -1,0 +1,84 @@
+"""What an instrument is taken to be when nobody says: steps read off the data, fees and limits by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from nexustrader.constants import InstrumentType
+from nexustrader.data.bars import PRICES, Bars, Floats
+from nexustrader.domain.instrument import Instrument
+from nexustrader.error import InstrumentError
+from nexustrader.schema import USD_STABLECOINS, InstrumentId
+
+DECIMALS_MAX = 8
+SAMPLE_ROWS_MAX = 20_000
+QUOTES = ("USDT", "USDC", "USDE", *USD_STABLECOINS, "USD", "BTC", "ETH", "BNB", "EUR", "TRY", "JPY")
+
+
+class Terms(NamedTuple):
+    """Fees as fractions, and the least value of an order in quote."""
+
+    maker: Decimal
+    taker: Decimal
+    min_notional: Decimal
+
+
+TERMS: Mapping[InstrumentType, Terms] = {
+    InstrumentType.SPOT: Terms(Decimal("0.001"), Decimal("0.001"), Decimal(5)),
+    InstrumentType.LINEAR: Terms(Decimal("0.0002"), Decimal("0.0005"), Decimal(5)),
+    InstrumentType.INVERSE: Terms(Decimal("0.0002"), Decimal("0.0005"), Decimal(0)),
+}
+INVERSE_CONTRACT = Decimal(100)  # quote units of one contract, as most are
+
+
+def default_instrument(symbol: str, bars: Bars) -> Instrument:
+    """An instrument for the symbol: tick and lot are the finest steps that its bars show.
+
+    Raises InstrumentError for a symbol whose parts or kind cannot be told.
+    """
+    named = InstrumentId.from_str(symbol)
+    terms = TERMS.get(named.type)
+    if terms is None:
+        raise InstrumentError(f"{symbol} is of type {named.type.value}; give instruments={{{symbol!r}: ...}}")
+    pair = symbol.split(".")[0].split("-")[0]
+    is_inverse = named.type is InstrumentType.INVERSE
+    quotes = ("USD",) if is_inverse else QUOTES
+    quote = next((q for q in quotes if pair.endswith(q) and len(pair) > len(q)), None)
+    if quote is None:
+        raise InstrumentError(f"base and quote of {symbol} cannot be told; give instruments={{{symbol!r}: ...}}")
+    base = pair[: -len(quote)]
+    return Instrument(
+        symbol=symbol,
+        venue_symbol=pair,
+        exchange=named.exchange,
+        type=named.type,
+        base=base,
+        quote=quote,
+        settle=base if is_inverse else quote,
+        tick=finest_step(np.concatenate([getattr(bars, name)[-SAMPLE_ROWS_MAX:] for name in PRICES])),
+        lot=Decimal(1) if is_inverse else finest_step(bars.volume[-SAMPLE_ROWS_MAX:]),
+        min_notional=terms.min_notional or None,
+        contract_size=INVERSE_CONTRACT if is_inverse else Decimal(1),
+        maker=terms.maker,
+        taker=terms.taker,
+    )
+
+
+def finest_step(values: Floats) -> Decimal:
+    """The largest power of ten, at most 1, of which all values are multiples: 0.01 for prices in cents."""
+    for decimals in range(DECIMALS_MAX):
+        scaled = values * 10**decimals
+        if np.isclose(scaled, np.rint(scaled), rtol=1e-12, atol=1e-6).all():
+            return Decimal(1).scaleb(-decimals)
+    return Decimal(1).scaleb(-DECIMALS_MAX)
+
+
+def off_grid(bars: Bars, tick: Decimal) -> int:
+    """How many bars have a price that is no multiple of the tick, and is therefore rounded."""
+    step = float(tick)
+    scaled = np.stack([getattr(bars, name) for name in PRICES]) / step
+    return int(np.count_nonzero(~np.isclose(scaled, np.rint(scaled), rtol=1e-12, atol=1e-6).all(axis=0)))

@@ -1,0 +1,147 @@
+"""The event loop of a backtest: asyncio's tasks and timers on virtual time, and nothing else.
+
+A coroutine may sleep, wait for events, gather and time out, all without a second passing. There is no network, no
+thread and no process: what needs one raises and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any, NoReturn, TypeVarTuple, Unpack
+
+from nexustrader.error import NexusTraderError
+from nexustrader.kernel.clock import NS_PER_S, VirtualClock
+
+Ts = TypeVarTuple("Ts")
+OnError = Callable[[str, BaseException], object]
+
+
+class VirtualLoop(asyncio.AbstractEventLoop):
+    """Tasks and timers run as calls on `clock`. `on_error(name, exception)` hears of what nobody awaits."""
+
+    def __init__(self, clock: VirtualClock, on_error: OnError) -> None:
+        self._clock = clock
+        self._on_error = on_error
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While active this is the running loop of the thread, in the place of one that may run around it."""
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(outer)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Runs `work` as a task that is held until it ends."""
+        task = self.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+        return task
+
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_error(task.get_name(), error)
+
+    def cancel_all(self) -> None:
+        """Ends every task that is still waiting."""
+        for task in sorted(self._tasks, key=lambda task: task.get_name()):
+            task.cancel()
+        self._clock.run_soon()
+
+    # -- what asyncio asks of a loop ---------------------------------------------------------------------------
+
+    def time(self) -> float:
+        return self._clock.timestamp()
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._clock.call_soon(lambda: _run(handle))
+        return handle
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        due_ns = self._clock.timestamp_ns() + round(delay * NS_PER_S)
+        return self._timer(due_ns, callback, args, context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self._timer(round(when * NS_PER_S), callback, args, context)
+
+    def _timer(
+        self, due_ns: int, callback: Callable[..., object], args: Any, context: Context | None
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(due_ns / NS_PER_S, callback, args, self, context)
+        self._clock.call_at(due_ns, lambda: _run(handle))
+        return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """A cancelled timer stays on the clock and does nothing when it is due."""
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self, coro: Any, *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        return asyncio.Task(coro, loop=self, name=name, context=context)
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception") or NexusTraderError(str(context.get("message")))
+        self._on_error("callback", error)
+
+    # -- what a backtest cannot have ---------------------------------------------------------------------------
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Context | None = None) -> NoReturn:
+        _refuse("a call from another thread")
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:
+        _refuse("run_in_executor")
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> NoReturn:
+        _refuse("a network connection")
+
+    def getaddrinfo(self, *args: Any, **kwargs: Any) -> NoReturn:
+        _refuse("a network address")
+
+    def subprocess_exec(self, *args: Any, **kwargs: Any) -> NoReturn:
+        _refuse("a subprocess")
+
+
+def _run(handle: asyncio.Handle) -> None:
+    if not handle.cancelled():
+        handle._run()
+
+
+def _refuse(what: str) -> NoReturn:
+    raise NexusTraderError(
+        f"a backtest has no {what}: time is virtual, and a run must give the same result every time. "
+        "Use the strategy's own requests, or keep this code out of the backtest"
+    )

@@ -1,0 +1,213 @@
+"""Recorded bars of one symbol, in columns: checked once when they are made, then only read.
+
+Rows out of order are sorted, repeated ones dropped and missing ones left out; each is counted in `notes`, because a
+result is worth no more than its data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nexustrader.constants import KlineInterval
+from nexustrader.error import DataError
+from nexustrader.schema import InstrumentId, Kline
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Table = Mapping[str, NDArray[Any]]
+
+ROWS_PER_CHUNK = 8_192
+PRICES = ("open", "high", "low", "close")
+OPTIONAL = ("quote_volume", "taker_volume", "taker_quote_volume")
+COLUMNS = ("start", *PRICES, "volume", *OPTIONAL)
+INTERVALS: Mapping[int, KlineInterval] = {
+    interval.milliseconds: interval for interval in KlineInterval if interval.milliseconds
+}
+
+
+class DataNotes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the data is made of and what is wrong with it. `missing` counts the bars that gaps leave out."""
+
+    sources: tuple[str, ...] = ()
+    rows: int = 0
+    out_of_order: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Bars in order of `start` (ms), one a row. Prices and volumes are floats, as the public schema has them."""
+
+    symbol: str
+    interval: KlineInterval
+    start: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    quote_volume: Floats | None = None
+    taker_volume: Floats | None = None
+    taker_quote_volume: Floats | None = None
+    notes: DataNotes = field(default_factory=DataNotes)
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def step_ms(self) -> int:
+        """Length of a bar."""
+        return self.interval.milliseconds
+
+    def between(self, start_ms: int | None, end_ms: int | None) -> Bars:
+        """The bars that open at `start_ms` or later and have closed by `end_ms`."""
+        low = 0 if start_ms is None else int(np.searchsorted(self.start, start_ms, "left"))
+        last_start = None if end_ms is None else end_ms - self.step_ms
+        high = len(self) if last_start is None else int(np.searchsorted(self.start, last_start, "right"))
+        return self._rows(slice(low, max(low, high)))
+
+    def last(self, count: int, closed_by_ms: int) -> Bars:
+        """The last `count` bars that have closed by a time."""
+        high = int(np.searchsorted(self.start, closed_by_ms - self.step_ms, "right"))
+        return self._rows(slice(max(0, high - count), high))
+
+    def _rows(self, rows: slice) -> Bars:
+        columns: dict[str, Any] = {
+            name: None if (column := getattr(self, name)) is None else column[rows] for name in COLUMNS
+        }
+        return replace(self, **columns)
+
+    def klines(self) -> Iterator[Kline]:
+        """The bars as closed klines, oldest first; each is dated at its close."""
+        exchange, interval, step_ms = InstrumentId.from_str(self.symbol).exchange, self.interval, self.step_ms
+        for low in range(0, len(self), ROWS_PER_CHUNK):
+            rows = slice(low, low + ROWS_PER_CHUNK)
+            needed = (self.start, self.open, self.high, self.low, self.close, self.volume)
+            optional = (getattr(self, name) for name in OPTIONAL)
+            for start, open_, high, low_, close, volume, quote, taker, taker_quote in zip(
+                *(column[rows].tolist() for column in needed),
+                *(repeat(None) if column is None else column[rows].tolist() for column in optional),
+                strict=False,  # `repeat` has no end
+            ):
+                yield Kline(
+                    exchange=exchange,
+                    symbol=self.symbol,
+                    interval=interval,
+                    open=open_,
+                    high=high,
+                    low=low_,
+                    close=close,
+                    volume=volume,
+                    quote_volume=quote,
+                    taker_volume=taker,
+                    taker_quote_volume=taker_quote,
+                    start=start,
+                    timestamp=start + step_ms,
+                    confirm=True,
+                )
+
+
+def build_bars(
+    table: Table, symbol: str, source: str, *, interval: KlineInterval | None = None, first_row: int = 1
+) -> Bars:
+    """Bars from columns named start (ms), open, high, low, close, volume and, if there, the optional ones.
+
+    Without `interval` it is read off the times. Raises DataError naming `source` and the first bad row, where the
+    first row has the number `first_row`.
+    """
+    missing = [name for name in ("start", *PRICES) if name not in table]
+    if missing:
+        raise DataError(f"{source} has no column {', '.join(missing)}; it has {', '.join(table)}")
+    start = np.asarray(table["start"], dtype=np.int64)
+    if not len(start):
+        raise DataError(f"{source} holds no bars")
+    prices = {name: _floats(table[name]) for name in PRICES}
+    volume = _floats(table["volume"]) if "volume" in table else np.zeros(len(start))
+    _refuse_row(start <= 0, source, first_row, "has no usable time")
+    _check_values(prices, volume, source, first_row)
+    step_ms = interval.milliseconds if interval is not None else _step_ms(table, start, source)
+    found = interval or INTERVALS.get(step_ms)
+    if found is None:
+        raise DataError(f"{source} has bars of {step_ms} ms; no interval has that length")
+    _refuse_row(
+        (start - start[0]) % step_ms != 0, source, first_row, f"does not open on the {found.value} grid"
+    )
+    optional = {name: _floats(table[name]) for name in OPTIONAL if name in table}
+    notes = DataNotes(sources=(source,))
+    return join_bars([Bars(symbol, found, start, **prices, volume=volume, **optional, notes=notes)])
+
+
+def join_bars(parts: Sequence[Bars]) -> Bars:
+    """One series of several: in order of time, the later part's word counting where two have the same bar.
+
+    Raises DataError when symbols or intervals differ.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if (part.symbol, part.interval) != (first.symbol, first.interval):
+            raise DataError(
+                f"{', '.join(part.notes.sources)} has {part.symbol} {part.interval.value} bars, "
+                f"{', '.join(first.notes.sources)} has {first.symbol} {first.interval.value}; give them apart"
+            )
+    start = np.concatenate([part.start for part in parts])
+    order = np.argsort(start, kind="stable")
+    is_last_word = np.append(np.diff(start[order]) != 0, [True])
+    kept = order[is_last_word]
+    steps = np.diff(start[kept]) // first.step_ms
+    known = Counter[str]()
+    for part in parts:
+        known.update(out_of_order=part.notes.out_of_order, duplicates=part.notes.duplicates)
+    notes = DataNotes(
+        sources=tuple(source for part in parts for source in part.notes.sources),
+        rows=len(kept),
+        out_of_order=known["out_of_order"] + int(np.count_nonzero(np.diff(start) < 0)),
+        duplicates=known["duplicates"] + len(start) - len(kept),
+        gaps=int(np.count_nonzero(steps > 1)),
+        missing=int(np.sum(steps - 1)),
+    )
+    columns: dict[str, Any] = {}
+    for name in (*PRICES, "volume", *OPTIONAL):
+        column = [getattr(part, name) for part in parts]
+        columns[name] = None if any(one is None for one in column) else np.concatenate(column)[kept]
+    return Bars(first.symbol, first.interval, start[kept], **columns, notes=notes)
+
+
+def _floats(column: NDArray[Any]) -> Floats:
+    return np.asarray(column, dtype=np.float64)
+
+
+def _check_values(prices: Mapping[str, Floats], volume: Floats, source: str, first_row: int) -> None:
+    for name, column in prices.items():
+        _refuse_row(~(np.isfinite(column) & (column > 0)), source, first_row, f"has no usable {name}")
+    _refuse_row(~(np.isfinite(volume) & (volume >= 0)), source, first_row, "has no usable volume")
+    low, high = prices["low"], prices["high"]
+    inside = (low <= np.minimum(prices["open"], prices["close"])) & (
+        np.maximum(prices["open"], prices["close"]) <= high
+    )
+    _refuse_row(~inside, source, first_row, "has open or close outside low to high")
+
+
+def _refuse_row(bad: NDArray[np.bool_], source: str, first_row: int, what: str) -> None:
+    if bad.any():
+        row = first_row + int(np.argmax(bad))
+        raise DataError(f"{source}, row {row} {what}; correct or remove the row")
+
+
+def _step_ms(table: Table, start: Ints, source: str) -> int:
+    if "close_time" in table:
+        return int(np.asarray(table["close_time"], dtype=np.int64)[0] - start[0]) + 1
+    steps = np.abs(np.diff(start))
+    steps = steps[steps > 0]
+    if not len(steps):
+        raise DataError(f"{source} holds one bar, from which no interval can be read; give interval=")
+    return int(steps.min())

@@ -1,0 +1,134 @@
+"""The emulator as tests and programs use it: one object in this process, one port on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from nexustrader.emulator.binance.accounts import AccountSpec
+from nexustrader.emulator.binance.admin import HandTrade, MarketMove, move_market
+from nexustrader.emulator.binance.server import HOST, Server
+from nexustrader.emulator.binance.venue import Settings, Venue
+from nexustrader.emulator.faults import Fault
+from nexustrader.emulator.handover import Handover
+from nexustrader.kernel.clock import LiveClock
+from nexustrader.kernel.entropy import Entropy
+
+NOT_STARTED = "the emulator is not running; use `async with BinanceEmulator(...) as emulator:`"
+
+
+class BinanceEmulator:
+    """Binance spot and USD-M on loopback, in this process.
+
+    Without `accounts` there is one, "main", with a throw-away HMAC key. `settings` says what moves the markets.
+    Raises DataError for recordings that cannot be used and OSError for a port that is taken.
+    """
+
+    venue_name = "binance"
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        accounts: Sequence[AccountSpec] = (),
+        port: int = 0,
+        token: str | None = None,
+    ) -> None:
+        made_up = Handover.throw_away(Entropy())
+        if not accounts:
+            assert made_up.api_key is not None
+            accounts = [AccountSpec(api_key=made_up.api_key, secret=made_up.secret)]
+        self.settings = settings or Settings()
+        self.accounts = list(accounts)
+        self.token = token or made_up.token or ""
+        self.stopped = asyncio.Event()  # set when somebody asks for the end through the control endpoint
+        self._port = port
+        self._venue: Venue | None = None
+        self._server: Server | None = None
+        self._clock: LiveClock | None = None
+
+    async def start(self) -> None:
+        """Begins to serve."""
+        self._clock = LiveClock(asyncio.get_running_loop())
+        self._venue = Venue(self.accounts, self.settings, self._clock)
+        self._server = Server(self._venue, self.token, self.stopped.set)
+        self._port = await self._server.start(self._port)
+        self._venue.start()
+
+    async def stop(self) -> None:
+        """Ends it and cuts every connection."""
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+        if self._clock is not None:
+            self._clock.detach()
+            self._clock = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def venue(self) -> Venue:
+        """The venue itself. Raises RuntimeError before the start."""
+        if self._venue is None:
+            raise RuntimeError(NOT_STARTED)
+        return self._venue
+
+    @property
+    def url(self) -> str:
+        """The origin, e.g. http://127.0.0.1:34567; `/spot` and `/usdm` under it serve one product each."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def api_key(self) -> str:
+        """API key of the first account."""
+        return self.accounts[0].api_key
+
+    @property
+    def secret(self) -> str:
+        """HMAC secret of the first account. Raises ValueError when it has an Ed25519 key."""
+        secret = self.accounts[0].secret
+        if secret is None:
+            raise ValueError(f"account {self.accounts[0].name!r} signs with Ed25519 and has no secret")
+        return secret
+
+    def ledger(self) -> dict[str, object]:
+        """The truth: orders, fills, positions and balances of every account, as exact text."""
+        return self.venue.ledger()
+
+    def status(self) -> dict[str, object]:
+        """Counts of what happened and who is here."""
+        return self.venue.status()
+
+    def inject(self, action: str, **details: object) -> int:
+        """Arms a fault, or carries it out. Raises ValueError for one that cannot be."""
+        return self.venue.inject(Fault(action=action, **details))  # type: ignore[arg-type]
+
+    def move(
+        self, symbol: str, bid: str, ask: str, *, product: str | None = None, quantity: str = "10"
+    ) -> None:
+        """Moves a market's touch by hand; it then stands still."""
+        amount = Decimal(quantity)
+        move = MarketMove(
+            symbol=symbol,
+            product=product,  # type: ignore[arg-type]
+            bid=Decimal(bid),
+            ask=Decimal(ask),
+            bid_qty=amount,
+            ask_qty=amount,
+        )
+        move_market(self.venue, move)
+
+    def trade(self, symbol: str, price: str, quantity: str, side: str, *, product: str | None = None) -> None:
+        """Lets the market trade by hand; `side` is the aggressor's."""
+        trade = HandTrade(price=Decimal(price), qty=Decimal(quantity), side=side)  # type: ignore[arg-type]
+        move_market(self.venue, MarketMove(symbol=symbol, product=product, trade=trade))  # type: ignore[arg-type]

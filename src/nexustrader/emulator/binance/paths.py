@@ -1,0 +1,79 @@
+"""URLs of one origin: which product, which kind of service, which route a path means."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from nexustrader.emulator.binance.topics import MARKET, PRIVATE, PUBLIC, SPOT, USDM
+
+REST = "rest"
+STREAMS = "streams"
+API = "api"
+
+_PREFIXES = {SPOT: f"/{SPOT}", USDM: f"/{USDM}"}
+_ROUTES = (PUBLIC, MARKET, PRIVATE)
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a path leads. `names` are the streams that the URL itself asks for."""
+
+    product: str
+    service: str
+    path: str
+    route: str = PUBLIC
+    combined: bool = False
+    names: tuple[str, ...] = ()
+    user_events: dict[str, frozenset[str]] = {}
+
+
+def resolve(path: str, query: str) -> Target | None:
+    """Where a request leads, None for nowhere.
+
+    Without a prefix `/ws` and `/stream` are spot's; `/usdm/ws` and `/usdm/stream` are the unrouted form, which
+    serves the public route alone.
+    """
+    for product, prefix in _PREFIXES.items():
+        if path.startswith(prefix + "/"):
+            return _of_product(product, path.removeprefix(prefix), query)
+    first = path.split("/")[1] if "/" in path else ""
+    futures = first in {"fapi", "ws-fapi", *_ROUTES}
+    return _of_product(USDM if futures else SPOT, path, query)
+
+
+def _of_product(product: str, path: str, query: str) -> Target | None:
+    parts = [unquote(part) for part in path.split("/")[1:]]
+    if parts[0] == ("api" if product == SPOT else "fapi"):
+        return Target(product=product, service=REST, path=path)
+    if parts == (["ws-api", "v3"] if product == SPOT else ["ws-fapi", "v1"]):
+        return Target(product=product, service=API, path=path)
+    route = PUBLIC
+    if product == USDM and parts[0] in _ROUTES:
+        route, parts = parts[0], parts[1:]
+    if not parts or parts[0] not in {"ws", "stream"}:
+        return None
+    items = parse_qsl(query, keep_blank_values=True)
+    keys, events = _listen_keys(items) if route == PRIVATE else ([], {})
+    streams = [name for key, value in items if key == "streams" for name in value.split("/")]
+    return Target(
+        product=product,
+        service=STREAMS,
+        path=path,
+        route=route,
+        combined=parts[0] == "stream",
+        names=tuple(name for name in (*parts[1:], *streams, *keys) if name),
+        user_events=events,
+    )
+
+
+def _listen_keys(items: list[tuple[str, str]]) -> tuple[list[str], dict[str, frozenset[str]]]:
+    """Listen keys of a private URL, and the kinds of events asked for after each."""
+    keys: list[str] = []
+    events: dict[str, frozenset[str]] = {}
+    for name, value in items:
+        if name == "listenKey":
+            keys.append(value)
+        elif name == "events" and keys:
+            events[keys[-1]] = frozenset(value.split("/")) | {"listenKeyExpired"}
+    return keys, events

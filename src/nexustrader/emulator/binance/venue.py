@@ -1,0 +1,213 @@
+"""The whole venue: both products, their markets' sources, everybody connected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from nexustrader.emulator.binance.accounts import Accounts, AccountSpec
+from nexustrader.emulator.binance.ledger import account_ledger
+from nexustrader.emulator.binance.market import Market
+from nexustrader.emulator.binance.product import Product
+from nexustrader.emulator.binance.replay import Recording, ReplaySource
+from nexustrader.emulator.binance.synthetic import SyntheticSource
+from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.userdata import LISTEN_KEY_TTL_MS
+from nexustrader.emulator.connection import Connection
+from nexustrader.emulator.faults import Fault, FaultPlan
+from nexustrader.error import DataError
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.ports import Clock
+
+ON_SUBSCRIPTION = "subscription"
+AT_ONCE = "now"
+SYNTHETIC = "synthetic"
+STILL = "still"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the venue behaves. `data` are recordings; `start` says when they play; `market` moves all others."""
+
+    data: Sequence[Path] = ()
+    speed: float = 1.0
+    start: str = ON_SUBSCRIPTION
+    market: str = SYNTHETIC
+    seed: int = 1
+    limit_factor: int = 1
+    listen_key_ttl_ms: int = LISTEN_KEY_TTL_MS
+    with_averages: bool = False
+
+
+class Source(Protocol):
+    """What moves one market."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def hold(self) -> None: ...
+
+
+class Venue:
+    """Binance, emulated. Raises DataError for recordings that cannot be used."""
+
+    def __init__(self, specs: Sequence[AccountSpec], settings: Settings, clock: Clock) -> None:
+        self.clock = clock
+        self.settings = settings
+        self.accounts = Accounts(specs)
+        self.faults = FaultPlan()
+        self.connections: set[Connection] = set()
+        self.stopping = False
+        entropy = Entropy(settings.seed)
+        recordings = [Recording(path) for path in settings.data]
+        self.products = {
+            name: Product(
+                name,
+                self.accounts,
+                clock,
+                entropy.child(name),
+                first_prices={r.symbol: r.first_price for r in recordings if r.product == name},
+                limit_factor=settings.limit_factor,
+                listen_key_ttl_ms=settings.listen_key_ttl_ms,
+                with_averages=settings.with_averages,
+            )
+            for name in (SPOT, USDM)
+        }
+        self.replays: dict[tuple[str, str], ReplaySource] = {}
+        self.sources: dict[tuple[str, str], Source] = {}
+        for recording in recordings:
+            self._add_replay(recording)
+        for product in self.products.values():
+            for market in product.markets.values():
+                self._add_synthetic(product, market, entropy)
+
+    def start(self) -> None:
+        """Begins to move the markets and to push streams."""
+        for product in self.products.values():
+            product.start()
+            product.hub.on_first = self._starter(product.name)
+        for key, source in self.sources.items():
+            moves = self.settings.market == SYNTHETIC if key not in self.replays else False
+            if moves or (key in self.replays and self.settings.start == AT_ONCE):
+                source.start()
+
+    def stop(self) -> None:
+        """Stops everything and cuts every connection."""
+        self.stopping = True
+        for source in self.sources.values():
+            source.stop()
+        for product in self.products.values():
+            product.stop()
+        self.disconnect("all")
+
+    # -- what tests ask of it -----------------------------------------------------------------------------
+
+    def inject(self, fault: Fault) -> int:
+        """Arms a fault, or carries it out if it is one of now; returns how many things it struck at once.
+
+        Raises ValueError for a fault that cannot be.
+        """
+        if fault.action == "disconnect":
+            struck = self.disconnect(fault.kind)
+        elif fault.action == "expire_listen_key":
+            keys = self.products[USDM].listen_keys
+            struck = sum(keys.expire(account) for account in self.accounts.by_name.values())
+        else:
+            self.faults.add(fault)
+            return 0
+        for _ in range(struck):
+            self.faults.note(fault.action)
+        return struck
+
+    def disconnect(self, kind: str) -> int:
+        """Cuts the connections of one kind, or all; returns how many."""
+        cut = [connection for connection in self.connections if kind in {"all", connection.kind}]
+        for connection in cut:
+            connection.abort()
+        return len(cut)
+
+    def ledger(self) -> dict[str, object]:
+        """The truth: orders, fills, positions and balances of every account, as exact text."""
+        return {
+            "accounts": {
+                account.name: {
+                    name: account_ledger(account, product) for name, product in self.products.items()
+                }
+                for account in self.accounts.by_name.values()
+            }
+        }
+
+    def status(self) -> dict[str, object]:
+        """Counts of what happened and who is here."""
+        replays = [
+            {
+                "product": product,
+                "symbol": symbol,
+                "lines": replay.lines,
+                "frames": replay.frames,
+                "snapshots": replay.snapshots,
+                "started": replay.started,
+                "finished": replay.finished,
+            }
+            for (product, symbol), replay in self.replays.items()
+        ]
+        return {
+            "venue": "binance",
+            "time_ms": self.clock.timestamp_ms(),
+            "lines": sum(replay.lines for replay in self.replays.values()),
+            "frames": sum(replay.frames for replay in self.replays.values()),
+            "finished": bool(replays) and all(replay.finished for replay in self.replays.values()),
+            "replays": replays,
+            "connections": dict(Counter(connection.kind for connection in self.connections)),
+            "streams": {name: product.hub.stream_count for name, product in self.products.items()},
+            "listen_keys": self.products[USDM].listen_keys.alive,
+            "user_subscriptions": self.products[SPOT].subscriptions.alive,
+            "orders": {name: product.trading.order_count for name, product in self.products.items()},
+            "faults": {"pending": self.faults.pending, "fired": self.faults.fired},
+        }
+
+    def check_invariants(self) -> list[str]:
+        """What is wrong with books and ledgers, as texts."""
+        wrong = []
+        for product in self.products.values():
+            for market in product.markets.values():
+                wrong += market.check_invariants()
+            for account in self.accounts.by_name.values():
+                wrong += account.ledgers[product.name].check_invariants()
+        return wrong
+
+    # -- sources ------------------------------------------------------------------------------------------
+
+    def _add_replay(self, recording: Recording) -> None:
+        key = (recording.product, recording.symbol)
+        if key in self.replays:
+            raise DataError(
+                f"{recording.path}: another recording plays {key} already; give one a symbol and product"
+            )
+        market = self.products[recording.product].markets[recording.symbol]
+        replay = ReplaySource(recording, market, self.clock, self.settings.speed)
+        self.replays[key] = self.sources[key] = replay
+
+    def _add_synthetic(self, product: Product, market: Market, entropy: Entropy) -> None:
+        key = (product.name, market.symbol)
+        if key not in self.sources:
+            stream = entropy.child(f"market {product.name} {market.symbol}")
+            self.sources[key] = SyntheticSource(market, self.clock, stream)
+
+    def _starter(self, product: str) -> _Starter:
+        return _Starter(self, product)
+
+
+class _Starter:
+    """Starts a recording when its symbol is first listened to."""
+
+    def __init__(self, venue: Venue, product: str) -> None:
+        self._venue = venue
+        self._product = product
+
+    def __call__(self, symbol: str) -> None:
+        replay = self._venue.replays.get((self._product, symbol))
+        if replay is not None:
+            replay.start()

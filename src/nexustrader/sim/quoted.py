@@ -1,0 +1,107 @@
+"""One symbol at a simulated venue: a matching engine that learns the market from quotes, trades and bars."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from nexustrader.domain.instrument import Instrument
+from nexustrader.schema import BookL1, Kline
+from nexustrader.sim.facts import Placed
+from nexustrader.sim.matching import MatchingEngine
+from nexustrader.sim.ticks import Tick, bar_ticks
+from nexustrader.sim.types import MatchEvent, Side, SimOrder
+
+News = BookL1 | Kline | Tick
+
+
+class Touch(NamedTuple):
+    """The best prices in ticks and what they hold in lots; 0 lots where a side is empty."""
+
+    bid: int
+    bid_lots: int
+    ask: int
+    ask_lots: int
+
+    def against(self, side: Side) -> tuple[int, int]:
+        """Price and lots that an order of this side would meet."""
+        return (self.ask, self.ask_lots) if side is Side.BUY else (self.bid, self.bid_lots)
+
+
+class QuotedMarket:
+    """An engine of `feed="top"` and what is known of its market.
+
+    `news` is the last quote. The engine is told of it by `take_news`, at the latest before an order enters; while no
+    order rests it need not know.
+    """
+
+    __slots__ = ("engine", "instrument", "lot", "news", "resting", "sim", "tick", "touch")
+
+    def __init__(self, instrument: Instrument, engine: MatchingEngine) -> None:
+        self.instrument = instrument
+        self.engine = engine
+        self.sim = engine.instrument
+        self.tick = float(instrument.tick)
+        self.lot = float(instrument.lot)
+        self.news: News | None = None
+        self.touch: Touch | None = None  # as the engine knows it
+        self.resting: dict[int, Placed] = {}
+
+    @property
+    def has_book(self) -> bool:
+        """True once there was a quote."""
+        return self.news is not None or self.touch is not None
+
+    def take_news(self) -> list[MatchEvent]:
+        """Tells the engine the last quote, if it does not know it yet."""
+        news, self.news = self.news, None
+        if news is None:
+            return []
+        self.touch = touch = self._touch_of(news)
+        return self.engine.set_top(*touch)
+
+    def _touch_of(self, news: News) -> Touch:
+        if isinstance(news, BookL1):
+            return Touch(
+                round(news.bid / self.tick),
+                max(1, round(news.bid_size / self.lot)) if news.bid > 0 else 0,
+                round(news.ask / self.tick),
+                max(1, round(news.ask_size / self.lot)) if news.ask > 0 else 0,
+            )
+        tick = news if isinstance(news, Tick) else bar_ticks(news, self.tick, self.lot)[-1]
+        return Touch(tick.bid, tick.touch_lots if tick.bid > 0 else 0, tick.ask, tick.touch_lots)
+
+    def public_trade(self, price: float, size: float, aggressor: Side) -> list[MatchEvent]:
+        """Lets a public trade meet the resting orders."""
+        ticks, lots = round(price / self.tick), round(size / self.lot)
+        return self.engine.public_trade(ticks, lots, aggressor) if lots else []
+
+    def deepen(self, order: SimOrder, ticks: int) -> list[MatchEvent]:
+        """What lies behind the touch is unknown: makes it deep enough for the order, so many ticks behind."""
+        side = order.side
+        if self.touch is None or order.remaining <= 0:
+            return []
+        price, lots = self.touch.against(side)
+        behind = price + side * ticks
+        out_of_reach = order.price is not None and side * (order.price - behind) < 0
+        if not lots or behind <= 0 or out_of_reach:
+            return []
+        if self.engine.cost_to_take(side, order.remaining, price)[0] >= order.remaining:
+            return []
+        # Removed first: to tell a level the quantity that it has is no news, and what was taken would stay taken.
+        removed = self.engine.set_level(side.opposite, behind, 0)
+        return removed + self.engine.set_level(side.opposite, behind, order.remaining)
+
+    def price_against(self, side: Side) -> Decimal | None:
+        """Price that a market order of this side is reckoned at; None when there is nobody to trade with."""
+        price, lots = (0, 0) if self.touch is None else self.touch.against(side)
+        return self.sim.price(price) if lots else None
+
+    def mark(self) -> Decimal | None:
+        """Middle of the touch, or the one side there is; None before the first quote."""
+        touch = self.touch
+        if touch is None or not (touch.bid_lots or touch.ask_lots):
+            return None
+        if touch.bid_lots and touch.ask_lots:
+            return self.sim.tick * (touch.bid + touch.ask) / 2
+        return self.sim.price(touch.bid if touch.bid_lots else touch.ask)

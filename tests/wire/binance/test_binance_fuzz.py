@@ -1,0 +1,284 @@
+"""Whatever arrives, a parser returns or raises WireError: never anything else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nexustrader.constants import DataType, ExchangeType, InstrumentType, OrderSide, OrderType
+from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument
+from nexustrader.error import WireError
+from nexustrader.exchange.binance import VENUE, BinanceAccountType
+from nexustrader.market.subscriptions import Stream
+
+SPOT, USD_M = BinanceAccountType.SPOT, BinanceAccountType.USD_M_FUTURE
+PERP = Instrument(
+    symbol="BTCUSDT-PERP.BINANCE", venue_symbol="BTCUSDT", exchange=ExchangeType.BINANCE,
+    type=InstrumentType.LINEAR, base="BTC", quote="USDT", settle="USDT", tick=Decimal("0.1"),
+    lot=Decimal("0.001"), maker=Decimal(0), taker=Decimal(0),
+)  # fmt: skip
+SUBMIT = ev.Submit(
+    oid="1", account="a", symbol="x", side=OrderSide.BUY, type=OrderType.LIMIT, amount=Decimal(1), timestamp=1
+)
+COMMANDS: list[ev.Command] = [
+    SUBMIT,
+    ev.Cancel(oid="1", account="a", symbol="x", timestamp=1),
+    ev.Amend(oid="1", account="a", symbol="x", side=OrderSide.BUY, timestamp=1),
+    ev.CancelAll(account="a", symbol="x", timestamp=1),
+]
+STREAMS = [
+    Stream(DataType.BOOKL1, "s"),
+    Stream(DataType.BOOKL2, "s", "5"),
+    Stream(DataType.TRADE, "s"),
+    Stream(DataType.KLINE, "s", "1m"),
+    Stream(DataType.FUNDING_RATE, "s"),
+]
+
+# -- one valid message of each kind, to be damaged -------------------------------------------------------
+
+_ORDER = {
+    "symbol": "BTCUSDT", "orderId": 28, "clientOrderId": "a", "origClientOrderId": "b", "price": "61800.0",
+    "origQty": "0.02", "executedQty": "0.01", "avgPrice": "61800", "cummulativeQuoteQty": "618", "status": "EXPIRED",
+    "timeInForce": "IOC", "type": "LIMIT", "side": "BUY", "time": 5, "updateTime": 6, "reduceOnly": False,
+    "fills": [{"price": "1", "qty": "2", "commission": "0", "commissionAsset": "BNB", "tradeId": 5}],
+}  # fmt: skip
+_EVENT = {
+    "s": "BTCUSDT", "c": "a", "S": "BUY", "o": "LIMIT", "f": "GTC", "q": "1", "p": "2", "x": "TRADE",
+    "X": "FILLED", "i": 5, "T": 6, "l": "1", "z": "1", "L": "2", "n": "0.1", "N": "BNB", "t": 7, "m": True,
+    "Z": "2", "C": "", "r": "NONE", "ap": "2", "R": False, "er": "0",
+}  # fmt: skip
+_BAR = {
+    "t": 1,
+    "T": 2,
+    "o": "1",
+    "c": "1",
+    "h": "1",
+    "l": "1",
+    "v": "1",
+    "q": "1",
+    "V": "1",
+    "Q": "1",
+    "x": True,
+}
+_FILTERS = [
+    {"filterType": "PRICE_FILTER", "minPrice": "1", "maxPrice": "2", "tickSize": "0.1"},
+    {"filterType": "LOT_SIZE", "minQty": "1", "maxQty": "2", "stepSize": "0.1"},
+    {"filterType": "NOTIONAL", "minNotional": "5.0", "applyMinToMarket": True},
+]
+VALID: list[Any] = [
+    {"stream": "a@bookTicker", "data": {"b": "1", "B": "2", "a": "3", "A": "4", "T": 5}},
+    {"stream": "a@depth5@100ms", "data": {"T": 5, "b": [["1", "2"]], "a": [], "bids": [["1", "2"]], "asks": []}},
+    {"stream": "a@trade", "data": {"p": "1", "q": "2", "T": 5, "m": True}},
+    {"stream": "a@kline_1m", "data": {"E": 5, "k": _BAR}},
+    {"stream": "a@markPrice@1s", "data": {"E": 5, "p": "1", "i": "2", "r": "0.1", "T": 6}},
+    {"subscriptionId": 0, "event": {"e": "executionReport", **_EVENT}},
+    {"e": "ORDER_TRADE_UPDATE", "E": 1, "T": 1, "o": _EVENT},
+    {"e": "ACCOUNT_UPDATE", "E": 1, "T": 1, "a": {
+        "m": "ORDER", "B": [{"a": "BNB", "wb": "1"}], "P": [{"s": "X", "pa": "1", "ep": "2", "up": "3", "ps": "LONG"}],
+    }},
+    {"e": "outboundAccountPosition", "E": 1, "u": 1, "B": [{"a": "BNB", "f": "1", "l": "2"}]},
+    {"id": "1", "status": 200, "result": _ORDER, "rateLimits": []},
+    {"id": None, "status": 429, "error": {"code": -1003, "msg": "x", "data": {"serverTime": 1, "retryAfter": 2}}},
+    {"code": -2010, "msg": "Duplicate order sent."},
+    _ORDER,
+    [_ORDER, {"orderReports": [_ORDER]}],
+    [{"id": 5, "orderId": 6, "symbol": "X", "price": "1", "qty": "2", "time": 7, "commission": "0", "maker": True}],
+    {"symbols": [{"symbol": "X", "status": "TRADING", "baseAsset": "A", "quoteAsset": "B", "filters": _FILTERS}]},
+    [[1, "1", "1", "1", "1", "1", 2, "1", 3, "1", "1", "0"]],
+    {"lastPrice": "1", "volume": "1", "quoteVolume": "1", "closeTime": 5},
+    {"serverTime": 5},
+    {"balances": [{"asset": "A", "free": "1", "locked": "2"}]},
+    [{"asset": "A", "balance": "1"}],
+    [{"symbol": "X", "positionAmt": "1", "entryPrice": "2", "unRealizedProfit": "3", "positionSide": "BOTH"}],
+    {"dualSidePosition": True},
+    {"listenKey": "abc"},
+]  # fmt: skip
+
+# -- what is thrown at them ------------------------------------------------------------------------------
+
+
+def resolve(symbol: str) -> Instrument | None:
+    return PERP if symbol == "BTCUSDT" else None
+
+
+def decoders() -> list[tuple[str, Callable[[bytes], object]]]:
+    deliver = {kind: (lambda _item: None) for kind in DataType}
+    return [
+        (
+            f"{account_type.name} {stream.kind.name}",
+            VENUE.decoder(account_type, stream, PERP, deliver, lambda: 1),
+        )
+        for account_type in (SPOT, USD_M)
+        for stream in STREAMS
+    ]
+
+
+def replies() -> list[tuple[str, Callable[[bytes], object]]]:
+    return [
+        (
+            f"reply to {type(command).__name__} {account_type.name}",
+            lambda raw, a=account_type, c=command: VENUE.parse_order_reply(a, PERP, c, raw, 1),
+        )
+        for account_type in (SPOT, USD_M)
+        for command in COMMANDS
+    ]
+
+
+PARSERS: list[tuple[str, Callable[[bytes], object]]] = [
+    ("topic_of", VENUE.topic_of),
+    ("control_problem", VENUE.control_problem),
+    ("parse_ws_reply", VENUE.parse_ws_reply),
+    *decoders(),
+    *replies(),
+    *[
+        (f"user {a.name}", lambda raw, a=a: VENUE.parse_user_event(a, "x", resolve, raw))
+        for a in (SPOT, USD_M)
+    ],
+    *[(f"orders {a.name}", lambda raw, a=a: VENUE.parse_orders(a, "x", resolve, raw)) for a in (SPOT, USD_M)],
+    *[
+        (f"fills {a.name}", lambda raw, a=a: VENUE.parse_fills(a, "x", "1", resolve, raw))
+        for a in (SPOT, USD_M)
+    ],
+    *[(f"instruments {a.name}", lambda raw, a=a: VENUE.parse_instruments(a, raw)) for a in (SPOT, USD_M)],
+    ("klines", lambda raw: VENUE.parse_klines(PERP, "1m", raw, 1)),
+    ("ticker", lambda raw: VENUE.parse_ticker(PERP, raw)),
+    ("server time", VENUE.parse_server_time),
+    ("balances", lambda raw: VENUE.parse_balances("x", raw, 1)),
+    ("positions", lambda raw: VENUE.parse_positions("x", resolve, raw, 1)),
+    ("hedge mode", VENUE.parse_is_hedge_mode),
+    ("listen key", VENUE.parse_listen_key),
+]
+
+STRANGE: list[Any] = [
+    None, True, False, 0, -1, 2**53 + 1, 2**63, 2**64, 10**30, -(10**30), 1.5, 1e300, "", " ", "nan", "Infinity",
+    "-1", "1e999999999", "1e-999999999", "0x10", "\ud7ff", "\x00", "x" * 300, [], {}, [[]], {"e": []}, "9" * 60,
+]  # fmt: skip
+
+
+def paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [prefix, *(path for key, item in items for path in paths(item, (*prefix, key)))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
+    if not path:
+        return by
+    changed = copy.deepcopy(value)
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = by
+    return changed
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A valid message with values exchanged, then perhaps bytes changed, cut or doubled."""
+    message = draw(st.sampled_from(VALID))
+    for _ in range(draw(st.integers(0, 2))):
+        path = draw(st.sampled_from(paths(message)))
+        message = replaced(message, path, draw(st.sampled_from(STRANGE)))
+    raw = bytearray(msgspec.json.encode(message))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, max(0, len(raw) - 1)))
+        match draw(st.sampled_from(["flip", "cut", "insert", "double"])):
+            case "flip" if raw:
+                raw[at] = draw(st.integers(0, 255))
+            case "cut":
+                del raw[at:]
+            case "insert":
+                raw[at:at] = draw(st.binary(max_size=4))
+            case "double":
+                raw += raw[:at]
+    return bytes(raw)
+
+
+def assert_returns_or_refuses(raw: bytes) -> None:
+    for name, parse in PARSERS:
+        try:
+            result = parse(raw)
+            if isinstance(result, list | tuple):
+                msgspec.json.encode([item for item in result if isinstance(item, ev.OrderEvent)])
+        except WireError:
+            continue
+        except Exception as error:  # tidy: ok — the property is exactly that nothing else is raised
+            pytest.fail(f"{name} raised {type(error).__name__}: {error} for {raw!r}")
+    for status in (200, 400, 503):
+        VENUE.parse_rest_reply(status, {}, raw, 1)
+
+
+def test_the_valid_messages_are_read_by_their_own_parser():
+    """Else the damage below would start from messages that nobody reads."""
+    accepted = set()
+    for message in VALID:
+        for name, parse in PARSERS:
+            try:
+                result = parse(msgspec.json.encode(message))
+            except WireError:
+                continue
+            if result != () and result != []:
+                accepted.add(name)
+    assert accepted >= {name for name, _ in PARSERS}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200))
+def test_random_bytes(raw):
+    assert_returns_or_refuses(raw)
+
+
+@settings(max_examples=150, deadline=None)
+@given(damaged())
+def test_damaged_messages(raw):
+    assert_returns_or_refuses(raw)
+
+
+@pytest.mark.slow
+@settings(max_examples=4_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(damaged(), st.binary(max_size=2_000), st.text(max_size=200).map(str.encode)))
+def test_damaged_messages_at_length(raw):
+    assert_returns_or_refuses(raw)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"e":', b'{"data":', b'{"a":['])
+def test_deep_nesting_ends_in_an_error_and_not_in_a_crash(opening):
+    assert_returns_or_refuses(opening * 50_000)
+
+
+@pytest.mark.slow
+def test_a_mistake_of_every_single_field_is_survived():
+    for message in VALID:
+        for path in paths(message):
+            for strange in STRANGE:
+                assert_returns_or_refuses(msgspec.json.encode(replaced(message, path, strange)))
+
+
+@given(
+    status=st.integers(100, 599),
+    headers=st.dictionaries(
+        st.sampled_from(
+            ["retry-after", "x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-used-weight-"]
+        )
+        | st.text(max_size=20),
+        st.text(max_size=20) | st.integers().map(str),
+        max_size=4,
+    ),
+    body=st.binary(max_size=100) | damaged(),
+)
+@settings(deadline=None)
+def test_a_rest_reply_is_always_classified(status, headers, body):
+    reply = VENUE.parse_rest_reply(status, headers, body, 1_754_000_000_000)
+    assert reply.ok is (200 <= status < 300 and reply.ok)
+    assert reply.retry_after_ms is None or 0 <= reply.retry_after_ms <= 604_800_000
+    assert len(reply.message) <= 400
+    for _pool, interval_ms, used in VENUE.used_limits(headers):
+        assert interval_ms >= 0
+        assert used >= 0
