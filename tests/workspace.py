@@ -81,8 +81,7 @@ def _forget() -> None:
 @pytest.fixture(autouse=True)
 def fresh_redaction(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test makes secret is secret in that test only."""
-    monkeypatch.setattr(redaction, "_values", set())
-    monkeypatch.setattr(redaction, "_compiled", None)
+    monkeypatch.setattr(redaction, "_values", frozenset())
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ STATED = {
     "price", "origQty", "executedQty", "origQuoteOrderQty", "cummulativeQuoteQty", "free", "locked", "commission",
     "qty", "quoteQty", "bidPrice", "bidQty", "askPrice", "askQty", "commissionRates", "breakEvenPrice",
     "futuresType", "maxMoveOrderLimit", "permissionSets", "feeBurn", "pair", "isRPITrade", "nq",
+    "stopPrice", "icebergQty",
 }  # fmt: skip
 RECORDED = {"GET /api/v3/ticker/24hr", "GET /fapi/v1/ticker/24hr", "GET /api/v3/ticker/bookTicker",
             "GET /api/v3/ticker/price", "GET /api/v3/trades"}  # fmt: skip
@@ -223,16 +224,11 @@ WS_METHODS = [
     ("spot", "session.subscriptions", {}),
     ("spot", "userDataStream.unsubscribe", {}),
 ]  # fmt: skip
-# The examples of these show an order list, or strings where the answer is null without a logged-on session.
+# The examples of these show an order list; two keys stand in one example and not in its twin.
 WS_IGNORED = {
     "contingencyType", "listStatusType", "listOrderStatus", "listClientOrderId", "transactionTime", "orders",
-    "orderReports", "icebergQty", "stopPrice",
+    "orderReports", "icebergQty", "stopPrice", "marginAvailable", "count",
 }  # fmt: skip
-    "userDataStream.subscribe.signature",
-    "session.status",
-    "userDataStream.unsubscribe",
-    "exchangeInfo",
-)
 
 
 async def test_websocket_api_replies_have_the_documented_keys(client: VenueClient, testdata: Path) -> None:
@@ -245,9 +241,10 @@ async def test_websocket_api_replies_have_the_documented_keys(client: VenueClien
             if of != product:
                 continue
             ours = {"symbol": "BTCUSDT", **params} | ({"orderId": order_id} if order_id else {})
-            await socket.send({"id": number, "method": method, "params": client.ws_params(**ours)})
+            request_id = f"request-{number}"
+            await socket.send({"id": request_id, "method": method, "params": client.ws_params(**ours)})
             reply = await socket.next()
-            assert (reply["id"], reply["status"]) == (number, 200), (method, reply)
+            assert (reply["id"], reply["status"]) == (request_id, 200), (method, reply)
             if method == "order.place":
                 order_id = reply["result"]["orderId"]
             example = examples[f"/{method}"]["response"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import house_rules
@@ -50,6 +51,19 @@ def test_other_texts_name_nothing_outside_the_project() -> None:
             lines = path.read_text(encoding="utf-8").splitlines()
             found += [f"{name}:{line}: {what}" for line, what in foreign_words_in(lines)]
     assert not found, "\n" + "\n".join(found)
+
+
+REFERENCE = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)|`((?:tests|src|docs|bench|examples)/[\w./-]+)`")
+
+
+def test_documents_name_only_files_that_exist() -> None:
+    missing = []
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for found in REFERENCE.finditer(document.read_text(encoding="utf-8")):
+            target = document.parent / found[1] if found[1] else ROOT / found[2]
+            if not target.exists():
+                missing.append(f"{document.relative_to(ROOT)}: {found[1] or found[2]}")
+    assert not missing, "\n" + "\n".join(missing)
 
 
 # -- the rules themselves ------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ URL-quoted, JSON-escaped, base64); and the names under which secrets travel (`si
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
+import threading
 from urllib.parse import quote, quote_plus
 
 MASK = "********"
@@ -38,29 +40,31 @@ _NAMED = re.compile(
 _LISTEN_KEY_URL = re.compile(r"(?P<name>/ws/|[?&/]streams=)[A-Za-z0-9_-]{40,}")
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
-_values: set[str] = set()
-_compiled: re.Pattern[str] | None = None
+_values: frozenset[str] = frozenset()
+_lock = threading.Lock()
 
 
 def register(value: str) -> None:
     """Take `value` out of every text that `redact` sees from now on."""
-    global _compiled  # noqa: PLW0603 - one registry per process: a secret is secret everywhere
+    global _values  # noqa: PLW0603 - one registry per process: a secret is secret everywhere
     forms = {form for form in _forms(value) if len(form) >= WORD_CHARS_MIN}
-    if not forms <= _values:
-        _values.update(forms)
-        _compiled = None
+    with _lock:
+        _values |= forms
 
 
 def redact(text: str) -> str:
     """Return `text` with registered values, and values under secret names, replaced by the mask."""
-    global _compiled  # noqa: PLW0603 - see register
-    if _values:
-        if _compiled is None:
-            _compiled = re.compile("|".join(map(_pattern, sorted(_values, key=len, reverse=True))))
-        text = _compiled.sub(MASK, text)
+    values = _values
+    if values:
+        text = _pattern_of_all(values).sub(MASK, text)
     text = _PEM.sub(rf"\1{MASK}\2", text)
     text = _NAMED.sub(rf"\g<name>{MASK}", text)
     return _LISTEN_KEY_URL.sub(rf"\g<name>{MASK}", text)
+
+
+@functools.lru_cache(maxsize=2)
+def _pattern_of_all(values: frozenset[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_pattern, sorted(values, key=len, reverse=True))))
 
 
 def _forms(value: str) -> set[str]:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import copy
 from decimal import Decimal
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
-from nexustrader.error import InstrumentError, OrderError
+from nexustrader.error import OrderError
 from nexustrader.sim.money import MONEY
-
-if TYPE_CHECKING:
-    from nexustrader.domain.instrument import Instrument
 
 Kind = Literal["spot", "linear", "inverse"]
 OrderKind = Literal["limit", "market"]
@@ -33,9 +30,6 @@ Level = tuple[int, int]
 
 VALUE_QUANTUM = Decimal("1e-16")
 """Grid of an inverse contract's value in base, which is a quotient: rounded half-even to 16 places."""
-
-
-_KINDS: dict[str, Kind] = {"SPOT": "spot", "LINEAR": "linear", "INVERSE": "inverse"}
 
 
 class Side(IntEnum):
@@ -73,34 +67,6 @@ class SimInstrument(msgspec.Struct, frozen=True, kw_only=True):
             raise OrderError(
                 f"{self.symbol}: tick, lot and contract size must be above zero, correct the instrument"
             )
-
-    @classmethod
-    def of(
-        cls, instrument: Instrument, *, max_leverage: int = 125, maint_margin: Decimal = Decimal("0.004")
-    ) -> SimInstrument:
-        """The simulator's view of an instrument. Raises InstrumentError for kinds that it cannot simulate."""
-        kind = _KINDS.get(instrument.type.name)
-        if kind is None:
-            raise InstrumentError(
-                f"{instrument.symbol} is {instrument.type.name}, which the simulator does not trade: "
-                f"use one of {', '.join(_KINDS)}"
-            )
-        return cls(
-            symbol=instrument.symbol,
-            kind=kind,
-            tick=instrument.tick,
-            lot=instrument.lot,
-            base=instrument.base,
-            quote=instrument.quote,
-            settle=instrument.settle,
-            contract_size=instrument.contract_size
-            if kind == "inverse"
-            else Decimal(1),  # amounts are in base
-            maker_fee=instrument.maker,
-            taker_fee=instrument.taker,
-            max_leverage=max_leverage,
-            maint_margin=maint_margin,
-        )
 
     def to_ticks(self, price: Decimal) -> int:
         """Price in ticks, exactly. Raises OrderError off the grid."""

@@ -6,12 +6,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from workspace import PAGE, Workspace
 
 from nexustrader.config import BasicConfig
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.credentials.required import require_credentials
 from nexustrader.error import CredentialsError, CredentialsWarning, SecretsFileWarning, SettingsFileError
+from workspace import PAGE, Workspace
 
 # -- settings -------------------------------------------------------------------------------------------------
 
@@ -172,7 +172,8 @@ def test_an_empty_variable_counts_as_unset(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["0x1f3a5c", "000123", "123456", "1e5", "true", "2020-01-01", "@none", "@int 5", "[1, 2]", "a#b", "a\nb"]
+    "value",
+    ["0x1f3a5c", "000123", "123456", "1e5", "true", "2020-01-01", "@none", "@int 5", "[1, 2]", "a#b", "a\nb"],
 )
 def test_a_variable_is_never_read_as_a_number(workspace: Workspace, value: str) -> None:
     workspace.set("NEXUS_A__B__SECRET", value)
@@ -363,7 +364,9 @@ def test_a_folder_with_special_characters_works(workspace: Workspace) -> None:
 
 def test_settings_toml_is_read_too_and_the_secrets_file_wins(workspace: Workspace) -> None:
     workspace.secrets(PAGE)
-    workspace.write(".keys/settings.toml", 'PG_HOST = "db"\n[BYBIT.LIVE]\napi_key = "l"\n[BYBIT.TESTNET]\nsecret = "x"\n')
+    workspace.write(
+        ".keys/settings.toml", 'PG_HOST = "db"\n[BYBIT.LIVE]\napi_key = "l"\n[BYBIT.TESTNET]\nsecret = "x"\n'
+    )
     assert settings.PG_HOST == "db"
     assert settings.BYBIT.LIVE.api_key == "l"
     assert settings.BYBIT.TESTNET.secret == "your_secret_key"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import keyring
 import pytest
-from workspace import PAGE, Workspace
 
 from nexustrader.cli import main as cli
 from nexustrader.config import BasicConfig
 from nexustrader.constants import settings
 from nexustrader.error import NexusTraderError
+from workspace import PAGE, Workspace
 
 VALUES = ("your_api_key", "your_secret_key", "okx_api_key", "okx_secret_key", "okx_passphrase", "CANARY")
 PROGRAM = str(Path(sys.executable).with_name("nexustrader"))
@@ -34,9 +34,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def run(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Run:
+def run(workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `nexustrader credentials ...` and return the exit code and all output, which never has a value in it."""
 
     def run(*arguments: str, stdin: str | None = None) -> tuple[int, str]:
@@ -105,7 +103,9 @@ def test_check_accepts_complete_credentials(workspace: Workspace, run: Run) -> N
         ('[A.B]\napi_key = "CANARY"\nsecret = "-----BEGIN PRIVATE KEY-----CANARY"\n', "cannot be read"),
     ],
 )
-def test_check_tells_problems_and_exits_with_2(workspace: Workspace, run: Run, text: str, problem: str) -> None:
+def test_check_tells_problems_and_exits_with_2(
+    workspace: Workspace, run: Run, text: str, problem: str
+) -> None:
     workspace.secrets(text)
     code, output = run("check")
     assert code == 2
@@ -243,7 +243,9 @@ def test_set_can_put_the_value_into_the_keyring(
     workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored: dict[tuple[str, str], str] = {}
-    monkeypatch.setattr(keyring, "set_password", lambda service, name, value: stored.update({(service, name): value}))
+    monkeypatch.setattr(
+        keyring, "set_password", lambda service, name, value: stored.update({(service, name): value})
+    )
     monkeypatch.setattr(keyring, "get_password", lambda service, name: stored[service, name])
     for field in ("api_key", "secret"):
         assert run("set", "a.b", field, "--keyring", stdin=f"CANARY {field}")[0] == 0
@@ -252,7 +254,9 @@ def test_set_can_put_the_value_into_the_keyring(
     assert run("check", "A.B") == (0, f"{'A.B':<32} ok, hmac key\n")
 
 
-def test_a_keyring_that_fails_is_told(workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_that_fails_is_told(
+    workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: str) -> None:
         raise keyring.errors.PasswordSetError("CANARY")
 
@@ -280,7 +284,9 @@ def test_template_is_a_valid_settings_file(workspace: Workspace, run: Run) -> No
 
 def test_template_env_is_a_valid_dotenv(workspace: Workspace, run: Run) -> None:
     output = run("template", "--env")[1]
-    workspace.write(".env", output.replace("NEXUS_BYBIT__TESTNET__API_KEY=", "NEXUS_BYBIT__TESTNET__API_KEY=k"))
+    workspace.write(
+        ".env", output.replace("NEXUS_BYBIT__TESTNET__API_KEY=", "NEXUS_BYBIT__TESTNET__API_KEY=k")
+    )
     assert settings.BYBIT.TESTNET.api_key == "k"
 
 

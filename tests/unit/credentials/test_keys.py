@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from workspace import Workspace
 
 from nexustrader.config import BasicConfig
 from nexustrader.constants import ExchangeType
 from nexustrader.credentials.keys import key_kind, load_private_key
 from nexustrader.credentials.required import require_credentials
 from nexustrader.error import CredentialsError
+from workspace import Workspace
 
 
 def pem(
@@ -70,7 +70,8 @@ def test_a_damaged_pem_is_refused_without_quoting_it(ed25519_pem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+    "text",
+    ["-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"],
 )
 def test_a_truncated_pem_is_refused(text: str) -> None:
     with pytest.raises(CredentialsError, match="cannot be read"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from workspace import PAGE, Workspace
 
 from nexustrader.config import BasicConfig, Config, MockConnectorConfig, PublicConnectorConfig
 from nexustrader.constants import AccountType, ExchangeType, settings
 from nexustrader.error import CredentialsWarning
+from workspace import PAGE, Workspace
 
 DEMO = {"NEXUS_BINANCE__DEMO__API_KEY": "demo_api_key", "NEXUS_BINANCE__DEMO__SECRET": "demo_secret"}
 
@@ -54,7 +54,9 @@ def test_directly_passed_values_always_take_precedence(workspace: Workspace, fie
 
 
 @pytest.mark.slow
-def test_the_secrets_file_is_optional_its_absence_warns_and_the_program_continues(workspace: Workspace) -> None:
+def test_the_secrets_file_is_optional_its_absence_warns_and_the_program_continues(
+    workspace: Workspace,
+) -> None:
     done = workspace.python("import nexustrader.constants; print('continues')")
     assert done.stdout == "continues\n"
     assert done.stderr.count("SecretsFileWarning") == 1
@@ -109,7 +111,11 @@ def test_mkdir_and_touch_make_a_usable_empty_file(workspace: Workspace) -> None:
 
 def test_a_section_has_api_key_and_secret_and_for_okx_a_passphrase(workspace: Workspace) -> None:
     workspace.secrets(PAGE)
-    assert fields(BasicConfig(settings_key="OKX.DEMO_1")) == ("okx_api_key", "okx_secret_key", "okx_passphrase")
+    assert fields(BasicConfig(settings_key="OKX.DEMO_1")) == (
+        "okx_api_key",
+        "okx_secret_key",
+        "okx_passphrase",
+    )
 
 
 def test_settings_key_resolves_api_key_secret_and_passphrase_from_the_section(workspace: Workspace) -> None:

@@ -11,13 +11,13 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import InitError
-from workspace import Workspace
 
 from nexustrader.config import BasicConfig
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.credentials import providers
 from nexustrader.credentials.required import require_credentials
 from nexustrader.error import CredentialsError
+from workspace import Workspace
 
 
 class MemoryKeyring(KeyringBackend):
@@ -60,7 +60,9 @@ def refusal(secret: str) -> str:
     return str(caught.value)
 
 
-def test_references_are_fetched_when_the_private_connector_starts_and_not_before(workspace: Workspace) -> None:
+def test_references_are_fetched_when_the_private_connector_starts_and_not_before(
+    workspace: Workspace,
+) -> None:
     config = BasicConfig("env:LATER_KEY", "file:later.txt")
     assert (config.api_key, config.secret) == ("env:LATER_KEY", "file:later.txt")
     workspace.set("LATER_KEY", "key")

@@ -50,7 +50,10 @@ def test_weaker_sources_are_not_even_asked() -> None:
 
 
 def test_an_empty_direct_value_counts_as_not_given() -> None:
-    assert first(sources(Places(Found(classify("s"), "settings"), ABSENT), "api_key", "", "A.B", None)).value == "s"
+    assert (
+        first(sources(Places(Found(classify("s"), "settings"), ABSENT), "api_key", "", "A.B", None)).value
+        == "s"
+    )
 
 
 def test_a_source_that_is_set_but_unreadable_ends_the_search() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from workspace import Workspace
 
 from nexustrader.credentials.secrets_file import store, toml_text, with_value
 from nexustrader.error import SettingsFileError
+from workspace import Workspace
 
 FILE = """\
 # my keys
@@ -55,7 +55,7 @@ def test_a_value_over_several_lines_is_replaced_whole() -> None:
 
 def test_a_missing_field_is_added_to_its_section() -> None:
     changed = change(FILE, name="passphrase")
-    assert changed == FILE.replace("a comment'\n", "a comment'\npassphrase = \"new\"\n") + "\n"
+    assert changed == FILE.replace("a comment'\n", 'a comment\'\npassphrase = "new"\n') + "\n"
 
 
 def test_a_missing_section_is_added_at_the_end() -> None:
@@ -67,7 +67,7 @@ def test_a_new_section_takes_the_spelling_of_its_parent() -> None:
 
 
 def test_a_section_that_exists_only_as_a_parent_gets_its_own_header() -> None:
-    text = '[A.B.C]\nx = 1\n'
+    text = "[A.B.C]\nx = 1\n"
     assert tomllib.loads(change(text, "A.B")) == {"A": {"B": {"C": {"x": 1}, "api_key": "new"}}}
 
 
@@ -78,7 +78,7 @@ def test_a_section_that_exists_only_as_a_parent_gets_its_own_header() -> None:
         '[BYBIT]\nTESTNET = {api_key = "old"}\n',
         '[BYBIT]\nTESTNET.api_key = "old"\n',
         'BYBIT = "text"\n',
-        '[[BYBIT]]\nx = 1\n',
+        "[[BYBIT]]\nx = 1\n",
     ],
 )
 def test_forms_that_cannot_be_changed_safely_are_refused(text: str) -> None:
@@ -97,7 +97,9 @@ names = st.sampled_from(["A", "b", "C_1"])
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    sections = draw(st.dictionaries(st.tuples(names, names), st.dictionaries(names, text, max_size=3), max_size=4))
+    sections = draw(
+        st.dictionaries(st.tuples(names, names), st.dictionaries(names, text, max_size=3), max_size=4)
+    )
     lines: list[str] = []
     for (outer, inner), values in sections.items():
         comment = draw(st.sampled_from(["", " # comment"]))

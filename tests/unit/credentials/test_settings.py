@@ -7,12 +7,12 @@ import json
 import pickle
 
 import pytest
-from workspace import PAGE, Workspace
 
 from nexustrader.config import BasicConfig
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.credentials.required import require_credentials
 from nexustrader.error import SettingsFileError
+from workspace import PAGE, Workspace
 
 
 def test_sections_show_names_and_no_values(workspace: Workspace) -> None:
@@ -114,7 +114,11 @@ def test_real_values_of_an_overlaid_venue_are_out_of_reach(workspace: Workspace)
     assert settings.BINANCE.LIVE.API_KEY == "k"
     assert settings.BINANCE.LIVE.other != "real"
     assert settings.as_dict()["BINANCE"] == {"API_KEY": "********", "SECRET": "********", "PASSPHRASE": None}
-    assert [found.value for key, _, found in settings.credentials() if key.startswith("BINANCE")] == ["k", "s", None]
+    assert [found.value for key, _, found in settings.credentials() if key.startswith("BINANCE")] == [
+        "k",
+        "s",
+        None,
+    ]
     settings.reload()
     assert settings.BINANCE.LIVE.API_KEY == "k"
     assert settings.OKX.LIVE.API_KEY == "okx"

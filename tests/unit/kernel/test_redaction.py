@@ -10,11 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from nexustrader.kernel.redaction import MASK, redact, register
 from workspace import fresh_redaction  # noqa: F401 - a fixture
 
-from nexustrader.kernel.redaction import MASK, redact, register
-
-VALUE = "Canary/4711+x=&\"y\\z"
+VALUE = 'Canary/4711+x=&"y\\z'
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +86,10 @@ def test_very_short_values_are_left_or_no_log_would_be_readable() -> None:
         ('{"listenKey":"abc"}', '{"listenKey":"***"}'),
         ("wss://host/ws/" + "aB3" * 21, "wss://host/ws/***"),
         ("wss://host/stream?streams=" + "aB3" * 21, "wss://host/stream?streams=***"),
-        ("api_key='abc', secret='def', passphrase=\"ghi\"", "api_key='***', secret='***', passphrase=\"***\""),
+        (
+            "api_key='abc', secret='def', passphrase=\"ghi\"",
+            "api_key='***', secret='***', passphrase=\"***\"",
+        ),
         ("OK-ACCESS-SIGN: abc= OK-ACCESS-PASSPHRASE: def", "OK-ACCESS-SIGN: *** OK-ACCESS-PASSPHRASE: ***"),
         ("X-BAPI-API-KEY: abc, X-BAPI-SIGN: def", "X-BAPI-API-KEY: ***, X-BAPI-SIGN: ***"),
         ('{"args":[{"sign":"abc"}]}', '{"args":[{"sign":"***"}]}'),

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workspace import fresh_redaction  # noqa: F401 - a fixture
-
 from nexustrader.kernel.redaction import MASK
 from nexustrader.kernel.secret import SCHEMES, Reference, Secret, classify
+from workspace import fresh_redaction  # noqa: F401 - a fixture
 
 CANARY = "canary-4711-secret"
 
@@ -31,7 +30,7 @@ def test_it_behaves_as_the_plain_string(value: str) -> None:
     assert len(secret) == len(value)
     assert secret + "x" == value + "x"
     assert f"a{secret}b" == "a" + value + "b"
-    assert "{}".format(secret) == "%s" % secret == str(secret) == value  # noqa: UP030, UP031, UP032 - each of them
+    assert "{}".format(secret) == "%s" % secret == str(secret) == value  # noqa: UP031, UP032 - each of them
     assert {value: 1}[secret] == 1
     assert isinstance(secret, str)
 
@@ -44,7 +43,14 @@ def test_it_signs_as_the_plain_string() -> None:
 
 def test_its_repr_and_all_that_is_made_of_reprs_is_masked() -> None:
     secret = Secret(CANARY)
-    for text in (repr(secret), f"{secret!r}", f"{secret=}", f"{[secret]}", str({"k": secret}), f"{(secret,)}"):
+    for text in (
+        repr(secret),
+        f"{secret!r}",
+        f"{secret=}",
+        f"{[secret]}",
+        str({"k": secret}),
+        f"{(secret,)}",
+    ):
         assert CANARY not in text
         assert MASK in text
 

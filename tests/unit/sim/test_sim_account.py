@@ -75,7 +75,7 @@ def test_a_venue_may_take_spot_fees_in_quote() -> None:
 
 
 def test_fees_and_rebates_are_cut_towards_zero() -> None:
-    odd = Decimal("0.00012345")
+    odd = Decimal("0.00012789")
     for rate, cut in ((odd, Decimal("0.00000012")), (-odd, Decimal("-0.00000012"))):
         instrument = SimInstrument(
             symbol="X",
@@ -210,6 +210,14 @@ def test_an_order_beyond_the_margin_is_refused_unless_it_reduces() -> None:
     assert mine.refusal(LINEAR.symbol, resting(LINEAR, SELL, 500, "54000", reduce_only=True)) is None
 
 
+def test_resting_reduce_only_orders_cost_no_margin() -> None:
+    mine = account(USDT="1000")
+    trade(mine, LINEAR, BUY, 10, "60000")
+    before = mine.available("USDT")
+    mine.apply(Accepted(resting(LINEAR, SELL, 500, "61000", reduce_only=True)))
+    assert mine.available("USDT") == before
+
+
 def test_leverage_decides_the_margin_and_has_bounds() -> None:
     mine = account(USDT="1000")
     trade(mine, LINEAR, BUY, 100, "60000")
@@ -247,6 +255,10 @@ def test_at_the_liquidation_price_equity_is_the_maintenance_margin(
     assert mine.must_liquidate(instrument.settle)
     mine.set_mark(instrument.symbol, price * Decimal("1.001") if side is BUY else price * Decimal("0.999"))
     assert not mine.must_liquidate(instrument.settle)
+
+
+def test_an_account_without_positions_is_never_liquidated() -> None:
+    assert not account(USDT="0").must_liquidate("USDT")
 
 
 def test_a_position_covered_at_any_price_has_no_liquidation_price() -> None:

@@ -8,11 +8,9 @@ import msgspec
 import pytest
 from sim_setup import BUY, LINEAR, SELL, fills, names, order
 
-from nexustrader.constants import ExchangeType, InstrumentType
-from nexustrader.domain.instrument import Instrument
-from nexustrader.error import InstrumentError, OrderError
+from nexustrader.error import OrderError
 from nexustrader.sim.matching import MatchingEngine
-from nexustrader.sim.types import Expired, SimInstrument, Traded
+from nexustrader.sim.types import Expired, Traded
 
 
 @pytest.fixture
@@ -302,6 +300,13 @@ def test_a_top_of_book_feed_shows_no_queue_below_the_touch_until_it_gets_there()
     assert fills(engine.public_trade(99, 9, SELL)) == [(99, 2)]
 
 
+def test_a_top_of_book_feed_shows_no_queue_before_its_first_quote() -> None:
+    engine = MatchingEngine(LINEAR, feed="top")
+    engine.submit(order(BUY, 5, 99))
+    assert engine.public_trade(99, 1000, SELL) == []
+    assert fills(engine.public_trade(98, 2, SELL)) == [(99, 2)]
+
+
 def test_a_top_of_book_feed_puts_an_order_above_the_touch_first() -> None:
     engine = MatchingEngine(LINEAR, feed="top")
     engine.set_top(100, 10, 103, 10)
@@ -540,28 +545,6 @@ def test_the_grid_is_exact() -> None:
     for off in (lambda: LINEAR.to_ticks(Decimal("60000.15")), lambda: LINEAR.to_lots(Decimal("0.0015"))):
         with pytest.raises(OrderError, match="quantise"):
             off()
-
-
-def test_an_instrument_of_the_domain_becomes_one_of_the_simulator() -> None:
-    known = Instrument(
-        symbol="BTCUSDT-PERP.OKX",
-        venue_symbol="BTC-USDT-SWAP",
-        exchange=ExchangeType.OKX,
-        type=InstrumentType.LINEAR,
-        base="BTC",
-        quote="USDT",
-        settle="USDT",
-        tick=Decimal("0.1"),
-        lot=Decimal("0.001"),
-        contract_size=Decimal("0.01"),
-        maker=Decimal("0.0001"),
-        taker=Decimal("0.0004"),
-    )
-    simulated = SimInstrument.of(known, max_leverage=50)
-    assert (simulated.kind, simulated.max_leverage, simulated.taker_fee) == ("linear", 50, known.taker)
-    assert simulated.value(2, Decimal(60000)) == Decimal(120)
-    with pytest.raises(InstrumentError, match="OPTION"):
-        SimInstrument.of(msgspec.structs.replace(known, type=InstrumentType.OPTION))
 
 
 def test_an_instrument_without_a_grid_is_an_error() -> None:

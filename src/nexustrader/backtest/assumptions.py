@@ -1,0 +1,161 @@
+"""Every assumption of a backtest, one rule an object: a rule says in a plain sentence what it takes for granted.
+
+A result is as good as these. Rules that do not apply to a run are not in its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from nexustrader.data.bars import DataNotes
+from nexustrader.domain.instrument import Instrument, to_plain
+from nexustrader.market.subscriptions import Stream
+
+
+class Setup(NamedTuple):
+    """What the rules are asked about."""
+
+    interval: str
+    latency_ms: int
+    ticks_behind_touch: int
+    fees: Mapping[str, str]  # account -> how its fees are reckoned
+    leverage: Mapping[str, str]
+    has_spot: bool
+    has_derivatives: bool
+    default_balances: Mapping[str, str]  # account -> what it was given for want of a word
+    default_instruments: Iterable[Instrument]
+    off_grid: Mapping[str, int]  # symbol -> bars with prices off its tick
+    notes: Mapping[str, DataNotes]
+    undelivered: Iterable[Stream]
+    unpriced: Iterable[str]
+    currency: str
+
+
+class Rule(NamedTuple):
+    """One assumption: `says` gives its sentences for a set-up, none where it does not apply."""
+
+    name: str
+    says: Callable[[Setup], Iterable[str]]
+
+
+def _path(setup: Setup) -> Iterable[str]:
+    yield (
+        f"Within a {setup.interval} bar the price goes from the open to the nearer extreme, to the other extreme and to "
+        "the close; a quarter of the volume is traded at each of these points"
+    )
+
+
+def _spread(setup: Setup) -> Iterable[str]:
+    yield (
+        "The spread is one tick: the last trade stands on its own side of the touch, and both sides hold the quantity "
+        "that was traded there"
+    )
+
+
+def _depth(setup: Setup) -> Iterable[str]:
+    yield (
+        f"An order larger than the touch fills the rest {setup.ticks_behind_touch} tick(s) behind it; orders do not "
+        "move the market"
+    )
+
+
+def _queue(setup: Setup) -> Iterable[str]:
+    yield (
+        "A resting order waits behind everything at its price: it fills when the price goes through it, by at most what "
+        "is traded there, and a mere touch of the price does not fill it"
+    )
+
+
+def _closed_bars(setup: Setup) -> Iterable[str]:
+    yield "Klines are delivered once, when they have closed; longer intervals are made of the bars given"
+
+
+def _latency(setup: Setup) -> Iterable[str]:
+    if setup.latency_ms:
+        yield f"A command reaches the venue {setup.latency_ms} ms after it is given; reports take no time"
+    else:
+        yield "A command reaches the venue at once, after the callback that gave it; reports take no time"
+
+
+def _fees(setup: Setup) -> Iterable[str]:
+    for account, text in setup.fees.items():
+        yield f"Fees of {account}: {text}"
+    if setup.has_spot:
+        yield "Spot fees are taken from what a trade brings: base when buying, quote when selling"
+
+
+def _margin(setup: Setup) -> Iterable[str]:
+    if setup.has_derivatives:
+        for account, leverage in setup.leverage.items():
+            yield f"Margin of {account} is cross, at leverage {leverage}; fees are not reserved"
+        yield "Positions are never liquidated, and funding is neither paid nor received"
+
+
+def _balances(setup: Setup) -> Iterable[str]:
+    for account, text in setup.default_balances.items():
+        yield f"No balance was given for {account}: it begins with {text}"
+
+
+def _instruments(setup: Setup) -> Iterable[str]:
+    for instrument in setup.default_instruments:
+        least = instrument.min_notional
+        yield (
+            f"{instrument.symbol} was not described: tick {to_plain(instrument.tick)} and lot {to_plain(instrument.lot)} "
+            f"are read off the data, least order value {to_plain(least) if least else 'none'}, maker fee "
+            f"{to_plain(instrument.maker)}, taker fee {to_plain(instrument.taker)}"
+        )
+
+
+def _rounding(setup: Setup) -> Iterable[str]:
+    for symbol, count in setup.off_grid.items():
+        if count:
+            yield f"{count:,} bars of {symbol} have prices that are no multiples of its tick: they are rounded to it"
+
+
+def _data(setup: Setup) -> Iterable[str]:
+    for symbol, notes in setup.notes.items():
+        if notes.gaps:
+            yield (
+                f"The data of {symbol} have {notes.gaps:,} gaps with {notes.missing:,} bars missing: nothing happens in "
+                "them"
+            )
+        if notes.duplicates or notes.out_of_order:
+            yield (
+                f"The data of {symbol} had {notes.duplicates:,} repeated bars, of which the last counts, and "
+                f"{notes.out_of_order:,} out of order, which were sorted"
+            )
+
+
+def _silence(setup: Setup) -> Iterable[str]:
+    for stream in setup.undelivered:
+        yield f"Nothing is delivered for the subscription of {stream.kind.value} of {stream.symbol}: bars do not hold it"
+
+
+def _valuation(setup: Setup) -> Iterable[str]:
+    yield f"Equity is reckoned in {setup.currency}, at the close of each bar"
+    for asset in setup.unpriced:
+        yield f"{asset} is held and left out of the equity: the data have no price of it in {setup.currency}"
+
+
+RULES = (
+    Rule("bar path", _path),
+    Rule("spread", _spread),
+    Rule("depth", _depth),
+    Rule("queue", _queue),
+    Rule("closed bars", _closed_bars),
+    Rule("latency", _latency),
+    Rule("fees", _fees),
+    Rule("margin", _margin),
+    Rule("balances", _balances),
+    Rule("instruments", _instruments),
+    Rule("rounding", _rounding),
+    Rule("data", _data),
+    Rule("silence", _silence),
+    Rule("valuation", _valuation),
+)
+
+
+def assumptions(setup: Setup) -> tuple[str, ...]:
+    """Every sentence that applies to the set-up, in the order of the rules."""
+    return tuple(sentence for rule in RULES for sentence in rule.says(setup))

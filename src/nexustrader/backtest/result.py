@@ -1,0 +1,189 @@
+"""What a backtest found out, with the assumptions that it rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from nexustrader.constants import OrderSide, OrderStatus
+from nexustrader.data.bars import DataNotes, Floats, Ints
+from nexustrader.domain.instrument import to_plain
+from nexustrader.schema import Order, Position
+
+REASONS_SHOWN_MAX = 3
+
+
+class BacktestFill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution. `fee` is positive when paid; `realized_pnl` is before fees, in what the symbol is settled in."""
+
+    oid: str
+    symbol: str
+    side: OrderSide
+    price: Decimal
+    amount: Decimal
+    fee: Decimal
+    fee_currency: str
+    is_maker: bool
+    realized_pnl: Decimal
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EquityCurve:
+    """Equity at the close of every bar. `times` in ms, `values` in the result's currency, starting with the opening."""
+
+    times: Ints
+    values: Floats
+
+    @property
+    def max_drawdown(self) -> float:
+        """The deepest fall from a height, as a fraction of that height; 0 without any."""
+        heights = np.maximum.accumulate(self.values)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            falls = np.where(heights > 0, (heights - self.values) / heights, 0.0)
+        return float(falls.max(initial=0.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BacktestResult:
+    """Orders, fills and money of one run. Amounts of money are in `currency` unless a name says otherwise.
+
+    realized_pnl: before fees, of everything settled in `currency`. fees: paid, by currency. funding: not modelled,
+    always 0. trades: positions closed; wins: those of them with a profit after fees. user_errors: exceptions that the
+    strategy raised. trace_hash: equal for equal code, data, configuration and seed. elapsed_s: real time of the run,
+    which no other figure depends on.
+    """
+
+    symbols: tuple[str, ...]
+    interval: str
+    start_ms: int
+    end_ms: int
+    bars: int
+    currency: str
+    orders: list[Order]
+    fills: list[BacktestFill]
+    equity: EquityCurve
+    positions: dict[str, Position]
+    balances: dict[str, dict[str, Decimal]]
+    realized_pnl: Decimal
+    fees: dict[str, Decimal]
+    funding: Decimal
+    trades: int
+    wins: int
+    user_errors: int
+    data: dict[str, DataNotes]
+    assumptions: tuple[str, ...]
+    seed: int
+    trace_hash: str
+    elapsed_s: float
+
+    @property
+    def duration(self) -> timedelta:
+        """How much market time was covered."""
+        return timedelta(milliseconds=self.end_ms - self.start_ms)
+
+    @property
+    def initial_equity(self) -> float:
+        return float(self.equity.values[0])
+
+    @property
+    def final_equity(self) -> float:
+        return float(self.equity.values[-1])
+
+    @property
+    def total_return(self) -> float:
+        """Change of equity as a fraction of the opening; 0 when there was none."""
+        return self.final_equity / self.initial_equity - 1 if self.initial_equity else 0.0
+
+    @property
+    def max_drawdown(self) -> float:
+        return self.equity.max_drawdown
+
+    @property
+    def win_rate(self) -> float | None:
+        """Part of the closed trades that won; None when there was none."""
+        return self.wins / self.trades if self.trades else None
+
+    @property
+    def bars_per_s(self) -> float:
+        return self.bars / self.elapsed_s if self.elapsed_s else 0.0
+
+    def position(self, symbol: str) -> Position | None:
+        """The position at the end; None when flat."""
+        return self.positions.get(symbol)
+
+    def refusals(self) -> Mapping[str, int]:
+        """Reasons for which orders were refused, the most frequent first."""
+        reasons = Counter(o.reason or "no reason" for o in self.orders if o.status is OrderStatus.FAILED)
+        return dict(reasons.most_common())
+
+    def figures(self) -> list[tuple[str, str]]:
+        """The result as (name, text), for people."""
+        fees = ", ".join(f"{to_plain(amount)} {asset}" for asset, amount in sorted(self.fees.items()))
+        open_positions = ", ".join(
+            f"{to_plain(p.signed_amount)} {symbol} at {p.entry_price:g}" for symbol, p in self.positions.items()
+        )
+        statuses = Counter(order.status.value.lower() for order in self.orders)
+        orders = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+        found = [
+            ("Period", f"{_date(self.start_ms)} to {_date(self.end_ms)} ({self.duration.days} days)"),
+            ("Data", f"{self.bars:,} bars of {self.interval}: {', '.join(self.symbols)}"),
+            ("Orders", f"{len(self.orders):,}" + (f" ({orders})" if orders else "")),
+            ("Fills", f"{len(self.fills):,}"),
+            ("Closed trades", f"{self.trades:,}"),
+            ("Win rate", "-" if self.win_rate is None else f"{self.win_rate:.1%}"),
+            ("Equity", f"{self.initial_equity:,.2f} -> {self.final_equity:,.2f} {self.currency}"),
+            ("Return", f"{self.total_return:+.2%}"),
+            ("Max drawdown", f"{self.max_drawdown:.2%}"),
+            ("Realised profit", f"{to_plain(self.realized_pnl)} {self.currency}, before fees"),
+            ("Fees", fees or "none"),
+            ("Open position", open_positions or "none"),
+        ]
+        if self.user_errors:
+            found.append(("Strategy errors", f"{self.user_errors:,} exceptions were raised in callbacks"))
+        for reason, count in list(self.refusals().items())[:REASONS_SHOWN_MAX]:
+            found.append(("Refused", f"{count:,} x {reason}"))
+        found += [
+            ("Speed", f"{self.bars_per_s:,.0f} bars/s ({self.elapsed_s:.2f} s)"),
+            ("Trace", f"{self.trace_hash} (seed {self.seed})"),
+        ]
+        return found
+
+    def render(self) -> str:
+        """Figures and assumptions as plain text."""
+        figures = self.figures()
+        width = max(len(name) for name, _ in figures)
+        lines = [f"{name:<{width}}  {text}" for name, text in figures]
+        return "\n".join([*lines, "", "Assumptions:", *(f"- {text}" for text in self.assumptions)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the curve, in JSON's own types; money and amounts as text."""
+        found: dict[str, Any] = msgspec.to_builtins(
+            {
+                name: getattr(self, name)
+                for name in self.__slots__
+                if name not in ("equity", "orders", "elapsed_s")
+            }
+        )
+        found["orders"] = msgspec.to_builtins(self.orders)
+        found["figures"] = {
+            "initial_equity": self.initial_equity,
+            "final_equity": self.final_equity,
+            "total_return": self.total_return,
+            "max_drawdown": self.max_drawdown,
+            "win_rate": self.win_rate,
+            "elapsed_s": self.elapsed_s,
+            "bars_per_s": self.bars_per_s,
+        }
+        return found
+
+
+def _date(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M")
