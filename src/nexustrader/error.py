@@ -97,7 +97,9 @@ class WsAckTimeoutError(OutcomeUnknown):
     """No ACK within the time allowed."""
 
     def __init__(self, oid: str, timeout: float) -> None:
-        super().__init__(f"no ACK for order {oid} within {timeout} s; its outcome is unknown until it is queried")
+        super().__init__(
+            f"no ACK for order {oid} within {timeout} s; its outcome is unknown until it is queried"
+        )
         self.oid = oid
         self.timeout = timeout
 

@@ -31,7 +31,12 @@ class RestingOrders(Strategy):
         )
         for price in PRICES:
             self.create_order_ws(
-                SYMBOL, OrderSide.BUY, OrderType.LIMIT, Decimal("0.01"), price, idempotency_key=f"rest-{price}"
+                SYMBOL,
+                OrderSide.BUY,
+                OrderType.LIMIT,
+                Decimal("0.01"),
+                price,
+                idempotency_key=f"rest-{price}",
             )
         say(event="placed")
 

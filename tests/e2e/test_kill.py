@@ -112,7 +112,9 @@ def test_fills_that_happened_while_the_process_was_down_are_in_the_position(
     for _ in range(3):
         first.next("accepted")
     first.kill()
-    control(emulator, "/emulator/market", {"symbol": "BTCUSDT", "product": "usdm", "bid": "49400", "ask": "49401"})
+    control(
+        emulator, "/emulator/market", {"symbol": "BTCUSDT", "product": "usdm", "bid": "49400", "ask": "49401"}
+    )
 
     second = Run(emulator, tmp_path / "cache.db")
     start = second.next("start")
@@ -122,7 +124,9 @@ def test_fills_that_happened_while_the_process_was_down_are_in_the_position(
     assert [o["status"] for o in orders_of(emulator)].count("FILLED") == 1
 
 
-def test_a_second_engine_on_the_same_journal_refuses_to_start(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_a_second_engine_on_the_same_journal_refuses_to_start(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
     first = Run(emulator, tmp_path / "cache.db")
     first.next("start")
     second = Run(emulator, tmp_path / "cache.db")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nexustrader.emulator.binance import errors
 from nexustrader.emulator.binance.numbers import Grid
 from nexustrader.emulator.binance.paths import API, REST, STREAMS, resolve
 from nexustrader.emulator.binance.topics import SPOT, USDM, Topic, parse_topic, route_of
@@ -127,6 +130,20 @@ def test_grid_text_is_exact_and_reads_back(step: tuple[str, int], units: int) ->
 def test_a_step_finer_than_the_decimals_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be written"):
         Grid(Decimal("0.025"), 2)
+
+
+# -- errors ---------------------------------------------------------------------------------------------------
+
+
+def test_every_refusal_in_the_source_has_its_documented_text() -> None:
+    used = set()
+    for path in Path(errors.__file__).parent.glob("*.py"):
+        used |= {
+            int(code) for code in re.findall(r"(?:refusal\(|code=|missing=|: )(-\d{4})\b", path.read_text())
+        }
+    stated = set(errors.TEXTS) | {-1000, -1131, -2010, -4082}
+    assert used
+    assert used <= stated
 
 
 # -- candles --------------------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from venue_client import VenueClient
 
 from nexustrader.emulator.binance.emulator import BinanceEmulator
-from venue_client import VenueClient
 
 pytestmark = pytest.mark.slow
 
@@ -193,8 +193,9 @@ async def test_klines_have_the_recorded_columns(client: VenueClient, testdata: P
         assert rows[0][6] - rows[0][0] == 299_999
 
 
+LIMIT_ORDER = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.1", "price": "59000"}
 WS_METHODS = [
-    ("usdm", "order.place", {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.1", "price": "59000"}),
+    ("usdm", "order.place", LIMIT_ORDER),
     ("usdm", "order.modify", {"side": "BUY", "quantity": "0.2", "price": "59000", "modifyId": 1}),
     ("usdm", "order.status", {}),
     ("usdm", "order.cancel", {}),
@@ -209,7 +210,7 @@ WS_METHODS = [
     ("usdm", "userDataStream.start", {}),
     ("usdm", "userDataStream.ping", {}),
     ("usdm", "userDataStream.stop", {}),
-    ("spot", "order.place", {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.1", "price": "59000"}),
+    ("spot", "order.place", LIMIT_ORDER),
     ("spot", "order.status", {}),
     ("spot", "openOrders.status", {}),
     ("spot", "order.cancel", {}),
@@ -223,7 +224,7 @@ WS_METHODS = [
     ("spot", "session.status", {}),
     ("spot", "session.subscriptions", {}),
     ("spot", "userDataStream.unsubscribe", {}),
-]  # fmt: skip
+]
 # The examples of these show an order list; two keys stand in one example and not in its twin.
 WS_IGNORED = {
     "contingencyType", "listStatusType", "listOrderStatus", "listClientOrderId", "transactionTime", "orders",

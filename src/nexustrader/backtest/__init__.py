@@ -1,0 +1,26 @@
+"""Backtests: the live engine's own code on virtual time, over recorded bars."""
+
+from __future__ import annotations
+
+try:
+    from nexustrader.backtest.inputs import Fees
+    from nexustrader.backtest.result import BacktestFill, BacktestResult, EquityCurve
+    from nexustrader.backtest.runner import Backtest, BacktestEngine
+    from nexustrader.data.bars import Bars, DataNotes
+except ModuleNotFoundError as exc:
+    if exc.name not in ("numpy", "polars"):
+        raise
+    raise ImportError(
+        f"backtests need {exc.name}, which is not installed: install nexustrader with the extra 'backtest'"
+    ) from exc
+
+__all__ = [
+    "Backtest",
+    "BacktestEngine",
+    "BacktestFill",
+    "BacktestResult",
+    "Bars",
+    "DataNotes",
+    "EquityCurve",
+    "Fees",
+]

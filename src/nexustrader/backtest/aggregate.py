@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ def aggregate(bars: Bars, interval: KlineInterval) -> Bars:
     whole = (bars.start[first] == bucket[first]) & (bars.start[last] + bars.step_ms == bucket[first] + step)
     # Only at the ends of the data is a part unknown; elsewhere nothing was traded in it, or a gap is to blame.
     whole[1:-1] = True
+    optional: dict[str, Any] = {name: _sum(getattr(bars, name), first, whole) for name in OPTIONAL}
     return replace(
         bars,
         interval=interval,
@@ -43,11 +45,13 @@ def aggregate(bars: Bars, interval: KlineInterval) -> Bars:
         low=_floats(np.minimum.reduceat(bars.low, first)[whole]),
         close=bars.close[last][whole],
         volume=_floats(np.add.reduceat(bars.volume, first)[whole]),
-        **{name: _sum(getattr(bars, name), first, whole) for name in OPTIONAL},
+        **optional,
     )
 
 
-def _sum(column: Floats | None, first: Ints, whole: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Floats | None:
+def _sum(
+    column: Floats | None, first: Ints, whole: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> Floats | None:
     return None if column is None else _floats(np.add.reduceat(column, first)[whole])
 
 

@@ -33,23 +33,16 @@ class Setup(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One assumption: `says` gives its sentences for a set-up, none where it does not apply."""
+    """One assumption. `says` gives its sentences for a set-up, none where it does not apply; a text always does."""
 
     name: str
-    says: Callable[[Setup], Iterable[str]]
+    says: Callable[[Setup], Iterable[str]] | str
 
 
 def _path(setup: Setup) -> Iterable[str]:
     yield (
-        f"Within a {setup.interval} bar the price goes from the open to the nearer extreme, to the other extreme and to "
+        f"Within a {setup.interval} bar the price goes from the open to the nearer extreme, to the other one and to "
         "the close; a quarter of the volume is traded at each of these points"
-    )
-
-
-def _spread(setup: Setup) -> Iterable[str]:
-    yield (
-        "The spread is one tick: the last trade stands on its own side of the touch, and both sides hold the quantity "
-        "that was traded there"
     )
 
 
@@ -58,17 +51,6 @@ def _depth(setup: Setup) -> Iterable[str]:
         f"An order larger than the touch fills the rest {setup.ticks_behind_touch} tick(s) behind it; orders do not "
         "move the market"
     )
-
-
-def _queue(setup: Setup) -> Iterable[str]:
-    yield (
-        "A resting order waits behind everything at its price: it fills when the price goes through it, by at most what "
-        "is traded there, and a mere touch of the price does not fill it"
-    )
-
-
-def _closed_bars(setup: Setup) -> Iterable[str]:
-    yield "Klines are delivered once, when they have closed; longer intervals are made of the bars given"
 
 
 def _latency(setup: Setup) -> Iterable[str]:
@@ -101,8 +83,9 @@ def _instruments(setup: Setup) -> Iterable[str]:
     for instrument in setup.default_instruments:
         least = instrument.min_notional
         yield (
-            f"{instrument.symbol} was not described: tick {to_plain(instrument.tick)} and lot {to_plain(instrument.lot)} "
-            f"are read off the data, least order value {to_plain(least) if least else 'none'}, maker fee "
+            f"{instrument.symbol} was not described: tick {to_plain(instrument.tick)} and lot "
+            f"{to_plain(instrument.lot)} are read off the data, least order value "
+            f"{to_plain(least) if least else 'none'}, maker fee "
             f"{to_plain(instrument.maker)}, taker fee {to_plain(instrument.taker)}"
         )
 
@@ -117,8 +100,8 @@ def _data(setup: Setup) -> Iterable[str]:
     for symbol, notes in setup.notes.items():
         if notes.gaps:
             yield (
-                f"The data of {symbol} have {notes.gaps:,} gaps with {notes.missing:,} bars missing: nothing happens in "
-                "them"
+                f"The data of {symbol} have {notes.gaps:,} gaps with {notes.missing:,} bars missing: nothing happens "
+                "in them"
             )
         if notes.duplicates or notes.out_of_order:
             yield (
@@ -129,7 +112,7 @@ def _data(setup: Setup) -> Iterable[str]:
 
 def _silence(setup: Setup) -> Iterable[str]:
     for stream in setup.undelivered:
-        yield f"Nothing is delivered for the subscription of {stream.kind.value} of {stream.symbol}: bars do not hold it"
+        yield f"Nothing is delivered for the {stream.kind.value} subscription of {stream.symbol}: bars do not hold it"
 
 
 def _valuation(setup: Setup) -> Iterable[str]:
@@ -140,10 +123,21 @@ def _valuation(setup: Setup) -> Iterable[str]:
 
 RULES = (
     Rule("bar path", _path),
-    Rule("spread", _spread),
+    Rule(
+        "spread",
+        "The spread is one tick: the last trade stands on its own side of the touch, and both sides hold what was "
+        "traded there",
+    ),
     Rule("depth", _depth),
-    Rule("queue", _queue),
-    Rule("closed bars", _closed_bars),
+    Rule(
+        "queue",
+        "A resting order waits behind everything at its price: it fills when the price goes through it, by at most "
+        "what is traded there; a mere touch of the price does not fill it",
+    ),
+    Rule(
+        "closed bars",
+        "Klines are delivered once, when they have closed; longer intervals are made of the bars given",
+    ),
     Rule("latency", _latency),
     Rule("fees", _fees),
     Rule("margin", _margin),
@@ -158,4 +152,8 @@ RULES = (
 
 def assumptions(setup: Setup) -> tuple[str, ...]:
     """Every sentence that applies to the set-up, in the order of the rules."""
-    return tuple(sentence for rule in RULES for sentence in rule.says(setup))
+    return tuple(
+        sentence
+        for rule in RULES
+        for sentence in ([rule.says] if isinstance(rule.says, str) else rule.says(setup))
+    )

@@ -44,12 +44,14 @@ def default_instrument(symbol: str, bars: Bars) -> Instrument:
     terms = TERMS.get(named.type)
     if terms is None:
         raise InstrumentError(f"{symbol} is of type {named.type.value}; give instruments={{{symbol!r}: ...}}")
-    pair = symbol.split(".")[0].split("-")[0]
+    pair = named.id.partition("-")[0]
     is_inverse = named.type is InstrumentType.INVERSE
     quotes = ("USD",) if is_inverse else QUOTES
     quote = next((q for q in quotes if pair.endswith(q) and len(pair) > len(q)), None)
     if quote is None:
-        raise InstrumentError(f"base and quote of {symbol} cannot be told; give instruments={{{symbol!r}: ...}}")
+        raise InstrumentError(
+            f"base and quote of {symbol} cannot be told; give instruments={{{symbol!r}: ...}}"
+        )
     base = pair[: -len(quote)]
     return Instrument(
         symbol=symbol,

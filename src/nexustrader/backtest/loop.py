@@ -4,38 +4,49 @@ A coroutine may sleep, wait for events, gather and time out, all without a secon
 thread and no process: what needs one raises and says so.
 """
 
+# ruff: noqa: SLF001 — a loop that is driven from outside sets the running loop and runs handles, as asyncio's own do
+
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any, NoReturn, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple
 
 from nexustrader.error import NexusTraderError
 from nexustrader.kernel.clock import NS_PER_S, VirtualClock
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 OnError = Callable[[str, BaseException], object]
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
+class VirtualLoop(asyncio.BaseEventLoop):
     """Tasks and timers run as calls on `clock`. `on_error(name, exception)` hears of what nobody awaits."""
 
     def __init__(self, clock: VirtualClock, on_error: OnError) -> None:
+        super().__init__()
         self._clock = clock
         self._on_error = on_error
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """While active this is the running loop of the thread, in the place of one that may run around it."""
+        """While active this is the running loop of the thread, in the place of one that may run around it.
+
+        Closed afterwards.
+        """
         outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:
             yield
         finally:
             asyncio._set_running_loop(outer)
+            self.close()
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Runs `work` as a task that is held until it ends."""
@@ -55,34 +66,25 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             task.cancel()
         self._clock.run_soon()
 
-    # -- what asyncio asks of a loop ---------------------------------------------------------------------------
+    # -- what moves tasks and timers ---------------------------------------------------------------------------
 
     def time(self) -> float:
         return self._clock.timestamp()
 
     def call_soon(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._clock.call_soon(lambda: _run(handle))
         return handle
 
     def call_later(
-        self,
-        delay: float,
-        callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
-        context: Context | None = None,
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        due_ns = self._clock.timestamp_ns() + round(delay * NS_PER_S)
-        return self._timer(due_ns, callback, args, context)
+        return self._timer(self._clock.timestamp_ns() + round(delay * NS_PER_S), callback, args, context)
 
     def call_at(
-        self,
-        when: float,
-        callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
-        context: Context | None = None,
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self._timer(round(when * NS_PER_S), callback, args, context)
 
@@ -96,43 +98,26 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """A cancelled timer stays on the clock and does nothing when it is due."""
 
-    def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
-
-    def create_task(
-        self, coro: Any, *, name: str | None = None, context: Context | None = None
-    ) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=self, name=name, context=context)
-
-    def get_debug(self) -> bool:
-        return False
-
-    def is_running(self) -> bool:
-        return True
-
-    def is_closed(self) -> bool:
-        return False
-
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         error = context.get("exception") or NexusTraderError(str(context.get("message")))
         self._on_error("callback", error)
 
     # -- what a backtest cannot have ---------------------------------------------------------------------------
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Context | None = None) -> NoReturn:
-        _refuse("a call from another thread")
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        del callback, args, context
+        _refuse("calls from another thread")
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:
-        _refuse("run_in_executor")
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        del executor, func, args
+        _refuse("threads and no network")  # names are looked up, and files read, in an executor
 
-    def create_connection(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse("a network connection")
-
-    def getaddrinfo(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse("a network address")
-
-    def subprocess_exec(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse("a subprocess")
+    def run_forever(self) -> None:
+        _refuse("loop of its own to run; it is driven by the bars")
 
 
 def _run(handle: asyncio.Handle) -> None:

@@ -13,11 +13,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from nexustrader.backtest.result import BacktestFill
+from nexustrader.backtest.result import BacktestFill, EquityCurve
 from nexustrader.constants import OrderSide
 from nexustrader.data.bars import Bars, Floats, Ints
 from nexustrader.domain import events as ev
-from nexustrader.error import DataError
 from nexustrader.sim.account import Applied, SimAccount
 from nexustrader.sim.position import Position, apply_fill
 from nexustrader.sim.types import Side, SimInstrument
@@ -84,7 +83,8 @@ class Recorder:
     def on_fill(self, fact: ev.OrderEvent, applied: Applied) -> None:
         """Note one execution, which the account has booked already."""
         fill = fact.fill
-        assert fill is not None and fact.side is not None
+        assert fill is not None
+        assert fact.side is not None
         key = (fact.account, fact.symbol)
         account, instrument = self._accounts[fact.account], self._instruments[fact.symbol]
         for entry in applied.entries:
@@ -127,10 +127,13 @@ class Recorder:
 
     # -- after it ----------------------------------------------------------------------------------------------
 
-    def equity(self, history: Mapping[str, Bars], currency: str) -> tuple[Ints, Floats, list[str]]:
-        """Times (ms) and equity in `currency` at the close of every bar, and the assets that have no price in it."""
-        times = closing_times(history)
-        closes = {symbol: _closes(bars, times) for symbol, bars in history.items()}
+    def equity(self, bars: Mapping[str, Bars], currency: str) -> tuple[EquityCurve, list[str]]:
+        """Equity in `currency` before the first bar and at the close of every one, and the assets left out of it
+        because they have no price in that currency."""
+        closings = np.unique(np.concatenate([one.start + one.step_ms for one in bars.values()]))
+        opening = min(int(one.start[0]) for one in bars.values())
+        times = np.concatenate([np.array([opening - 1], dtype=np.int64), closings])
+        closes = {symbol: _closes(one, times) for symbol, one in bars.items()}
         prices = self._prices(closes, currency)
         total = np.zeros(len(times))
         unpriced: dict[str, None] = {}
@@ -139,7 +142,8 @@ class Recorder:
                 total += worth * prices[asset]
             elif worth.any():
                 unpriced[asset] = None
-        return times, total, sorted(unpriced)
+        times[0] = opening
+        return EquityCurve(times, total), sorted(unpriced)
 
     def _prices(self, closes: Mapping[str, Floats], currency: str) -> dict[str, Floats | float]:
         """What one unit of each asset is worth: by the first symbol that trades it against the currency."""
@@ -160,13 +164,6 @@ class Recorder:
             cost, close = self._costs[key].at(times), closes[key[1]]
             gain = cost - size / close if instrument.kind == "inverse" else size * close - cost
             yield instrument.settle, gain
-
-
-def closing_times(history: Mapping[str, Bars]) -> Ints:
-    """When bars close, each time once, in order."""
-    if not history:
-        raise DataError("there are no bars to reckon with")
-    return np.unique(np.concatenate([bars.start + bars.step_ms for bars in history.values()]))
 
 
 def _closes(bars: Bars, times: Ints) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import numpy as np
@@ -126,7 +127,11 @@ class ReplayMarket:
             price, size = round(tick.price * step, digits), tick.lots * lot
             self._deliver[DataType.TRADE](Trade(kline.exchange, side, symbol, price, size, now_ms))
         if DataType.BOOKL1 in kinds:
-            bid, ask, size = round(tick.bid * step, digits), round(tick.ask * step, digits), tick.touch_lots * lot
+            bid, ask, size = (
+                round(tick.bid * step, digits),
+                round(tick.ask * step, digits),
+                tick.touch_lots * lot,
+            )
             self._deliver[DataType.BOOKL1](BookL1(kline.exchange, symbol, bid, ask, size, size, now_ms))
 
 
@@ -232,6 +237,6 @@ def no_data(symbol: str, history: Mapping[str, Bars]) -> InstrumentError:
     )
 
 
-def _digits(step: Any) -> int:
-    """Decimals after which a multiple of the step has no more."""
-    return max(0, -step.normalize().as_tuple().exponent)
+def _digits(step: Decimal) -> int:
+    """Decimals that a multiple of the step has."""
+    return max(0, -int(step.normalize().as_tuple().exponent))

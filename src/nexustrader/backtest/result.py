@@ -128,7 +128,8 @@ class BacktestResult:
         """The result as (name, text), for people."""
         fees = ", ".join(f"{to_plain(amount)} {asset}" for asset, amount in sorted(self.fees.items()))
         open_positions = ", ".join(
-            f"{to_plain(p.signed_amount)} {symbol} at {p.entry_price:g}" for symbol, p in self.positions.items()
+            f"{to_plain(p.signed_amount)} {symbol} at {p.entry_price:g}"
+            for symbol, p in self.positions.items()
         )
         statuses = Counter(order.status.value.lower() for order in self.orders)
         orders = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))

@@ -43,7 +43,9 @@ def example(name: str) -> Path:
 
 @app.command("demo")
 def demo(
-    seconds: Annotated[float, typer.Option(min=1, help="How long to trade on the synthetic market.")] = SECONDS,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="How long to trade on the synthetic market.")
+    ] = SECONDS,
     data: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Recorded frames to trade on instead.")
     ] = None,
@@ -75,7 +77,9 @@ def demo(
     strategy: Any = config.strategy
     console.print(f"{strategy.ticks:,} quotes and {strategy.trades:,} trades reached the strategy")
     if data:
-        console.print(f"{status['lines']:,} recorded lines were replayed, {status['frames']:,} of them stream frames")
+        console.print(
+            f"{status['lines']:,} recorded lines were replayed, {status['frames']:,} of them stream frames"
+        )
     report(console, engine, comparison)
     if comparison.differences:
         sys.exit(1)
@@ -95,7 +99,12 @@ class Watcher(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[what]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[what]}"),
+        )
         with Progress(*columns, console=self._console, transient=False) as progress:
             task = progress.add_task("trading", total=self._seconds, what="")
             elapsed = 0.0
@@ -126,7 +135,10 @@ def report(console: Console, engine: Engine, comparison: Comparison) -> None:
     for order in books.orders.values():
         statuses[order.status] = statuses.get(order.status, 0) + 1
     table = Table(title="The strategy's books", title_justify="left", show_header=False)
-    table.add_row("orders", f"{len(books.orders)} ({', '.join(f'{n} {s.lower()}' for s, n in sorted(statuses.items()))})")
+    table.add_row(
+        "orders",
+        f"{len(books.orders)} ({', '.join(f'{n} {s.lower()}' for s, n in sorted(statuses.items()))})",
+    )
     table.add_row("fills", str(sum(len(order.trade_ids) for order in books.orders.values())))
     table.add_row("position", ", ".join(f"{a} {s}" for s, a in books.positions.items()) or "flat")
     table.add_row("realised PnL", ", ".join(f"{p} ({s})" for s, p in books.realized_pnl.items()) or "0")

@@ -56,7 +56,9 @@ def compare(ours: Books, truth: dict[str, Any], suffix: str) -> Comparison:
         for oid, order in ours.orders.items()
         if oid not in theirs and order.status != "FAILED"
     ]
-    positions = {f"{name.partition('/')[0]}{suffix}": _amount(value) for name, value in truth["positions"].items()}
+    positions = {
+        f"{name.partition('/')[0]}{suffix}": _amount(value) for name, value in truth["positions"].items()
+    }
     positions = {symbol: amount for symbol, amount in positions.items() if amount != "0"}
     differences += _compare_maps("position", ours.positions, positions)
     balances = {a: number(Decimal(b["wallet"])) for a, b in truth["balances"].items()}

@@ -27,7 +27,7 @@ FOREIGN_FILLS_REMEMBERED_MAX = 100_000
 Tell = Callable[[Notice, Order], None]
 OnFill = Callable[[OrderState, FillDelta], None]
 
-_LOGGED = frozenset({Notice.RESURRECTED, Notice.OVERFILL, Notice.UNKNOWN})
+_LOGGED = frozenset({Notice.RESURRECTED, Notice.OVERFILL, Notice.UNKNOWN, Notice.AMEND_FAILED})
 
 _log = get_logger("OMS")
 
@@ -194,6 +194,10 @@ class OrderManager:
 
     def get(self, oid: str) -> OrderState | None:
         return self._orders.get(self._aliases.get(oid, oid))
+
+    def all_orders(self) -> Iterator[OrderState]:
+        """Every order known, in the order in which it became known."""
+        return iter(self._orders.values())
 
     def open_orders(self, account: str | None = None) -> Iterator[OrderState]:
         """Every order that may still be alive, UNKNOWN ones included."""

@@ -248,8 +248,7 @@ class Reconciler:
         for state in list(self._oms.open_orders(port.account)):
             if state.oid not in listed:
                 await self._settle_missing(port, state)
-        for balance in await port.query_balances():
-            self._portfolio.on_balance(balance)
+        self._portfolio.on_balance_snapshot(port.account, await port.query_balances())
         await self._sync_positions(port)
 
     async def _sync_positions(self, port: VenuePort) -> None:

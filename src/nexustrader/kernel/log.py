@@ -127,8 +127,8 @@ def format_exception(error: BaseException) -> str:
 def setup_logging(config: LogSettings, clock: Clock | None = None) -> None:
     """Send log lines where `config` says, in the place of earlier set-ups; times are the clock's, in UTC.
 
-    Lines of `logging` go the same way, and tracebacks of uncaught exceptions are scrubbed, unless the program
-    has its own handlers for them. Raises OSError when the log file cannot be opened.
+    Lines of `logging` go the same way unless the program has put handlers there, which are scrubbed then. So are
+    tracebacks of uncaught exceptions, where no other hook is. Raises OSError when the file cannot be opened.
     """
     shutdown_logging()
     _remove_default_handler()
@@ -227,21 +227,32 @@ class _StdlibBridge(logging.Handler):
     """Carries records of the standard library's logging over to loguru."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            message = record.getMessage()
-        except (
-            TypeError,
-            ValueError,
-        ) as trouble:  # a library's wrong format string must not stop the program
-            message = f"{record.msg} (its arguments do not fit: {type(trouble).__name__})"
         number = min(max(record.levelno, LEVELS["TRACE"]), LEVELS["CRITICAL"])
         level = max((name for name in LEVELS if LEVELS[name] <= number), key=LEVELS.__getitem__)
-        Logger(record.name).log(level, message, exc=record.exc_info and record.exc_info[1])
+        Logger(record.name).log(level, _stdlib_message(record), exc=record.exc_info and record.exc_info[1])
 
 
 def _bridge_stdlib() -> None:
+    """Take over the standard library's logging; handlers that the program has put there stay, and are scrubbed."""
     if not logging.root.handlers:
         logging.root.addHandler(_StdlibBridge())
+    for handler in logging.root.handlers:
+        if not isinstance(handler, _StdlibBridge):
+            handler.addFilter(_scrub_stdlib)
+
+
+def _scrub_stdlib(record: logging.LogRecord) -> bool:
+    record.msg, record.args = redact(_stdlib_message(record)), ()
+    if record.exc_info and record.exc_info[1] is not None:
+        record.exc_text = format_exception(record.exc_info[1])  # formatters take this before exc_info
+    return True
+
+
+def _stdlib_message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError) as trouble:  # a library's wrong format string must not stop the program
+        return f"{record.msg} (its arguments do not fit: {type(trouble).__name__})"
 
 
 def _install_hooks() -> None:

@@ -153,6 +153,18 @@ class Portfolio:
             self._cache.put_balance(event.account, public)
             self._tell_balance(public)
 
+    def on_balance_snapshot(self, account: str, events: Iterable[ev.BalanceEvent]) -> None:
+        """Take the venue's list of balances; an asset that it does not list is zero."""
+        listed = {event.asset: event for event in events}
+        for event in listed.values():
+            self.on_balance(event)
+        now = max((event.timestamp for event in listed.values()), default=0)
+        for known in list(self._balances.get(account, ())):
+            if known.asset not in listed and now:
+                self.on_balance(
+                    ev.BalanceEvent(account=account, asset=known.asset, free=_ZERO, timestamp=now)
+                )
+
     def balances(self) -> dict[str, AccountBalance]:
         """Balances by account key."""
         return {account: book.snapshot() for account, book in self._balances.items()}

@@ -23,7 +23,7 @@ from nexustrader.schema import BookL1, Kline, Trade
 from nexustrader.sim.account import Applied, SimAccount
 from nexustrader.sim.admission import not_traded, sim_order, unusable
 from nexustrader.sim.convert import to_sim_instrument
-from nexustrader.sim.facts import REJECTED, Placed, acked, answer, fact, fill_answers
+from nexustrader.sim.facts import REJECTED, Placed, acked, answer, fact, fill_answers, lost
 from nexustrader.sim.matching import MatchingEngine
 from nexustrader.sim.money import MONEY
 from nexustrader.sim.quoted import QuotedMarket
@@ -169,6 +169,11 @@ class SimExchange:
         if market is not None and market.resting:
             side = Side.BUY if trade.side.is_buy else Side.SELL
             self._tell(market, market.public_trade(trade.price, trade.size, side))
+
+    def has_open_order(self, symbol: str) -> bool:
+        """True while an order of the symbol rests, so that every quote may matter."""
+        market = self._markets.get(symbol)
+        return market is not None and bool(market.resting)
 
     def _on_news(self, symbol: str, news: BookL1 | Tick) -> None:
         market = self._market(symbol)
@@ -461,16 +466,7 @@ class SimExchange:
             return None
         if self._keeper is None or sent_ms >= self._born_ms:
             return None
-        return ev.OrderEvent(
-            oid=oid,
-            kind=ev.EventKind.CANCELED,
-            source=ev.Source.QUERY,
-            timestamp=self._clock.timestamp_ms(),
-            account=self.account,
-            symbol=symbol,
-            eid=eid,
-            reason="the simulated venue keeps no open orders across a restart",
-        )
+        return lost(self.account, symbol, oid, eid, self._clock.timestamp_ms())
 
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         del symbol, eid  # the id names the order

@@ -151,6 +151,20 @@ def answer(placed: Placed, now_ms: int) -> ev.OrderEvent:
     )
 
 
+def lost(account: str, symbol: str, oid: str, eid: str | None, now_ms: int) -> ev.OrderEvent:
+    """An order of an earlier run as a query would show it: it ended with that run."""
+    return ev.OrderEvent(
+        oid=oid,
+        kind=EventKind.CANCELED,
+        source=Source.QUERY,
+        timestamp=now_ms,
+        account=account,
+        symbol=symbol,
+        eid=eid,
+        reason="the simulated venue keeps no open orders across a restart",
+    )
+
+
 def fill_answers(placed: Placed) -> list[ev.OrderEvent]:
     """The order's executions as a query would show them."""
     return [msgspec.structs.replace(event, source=Source.QUERY) for event in placed.fills]

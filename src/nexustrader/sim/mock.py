@@ -90,7 +90,7 @@ def mock_kinds(account_type: AccountType) -> frozenset[InstrumentType]:
     return frozenset(kind for kind, is_traded in kinds.items() if is_traded)
 
 
-def decimals(amounts: Mapping[str, float | int | Decimal]) -> dict[str, Decimal]:
+def decimals(amounts: Mapping[str, float | int | str | Decimal]) -> dict[str, Decimal]:
     """Amounts by asset as the user wrote them: 0.1 is a tenth."""
     return {asset: Decimal(str(amount)) for asset, amount in amounts.items()}
 

@@ -99,7 +99,7 @@ class QuotedMarket:
 
     def mark(self) -> Decimal | None:
         """Middle of the touch, or the one side there is; None before the first quote."""
-        touch = self.touch
+        touch = self.touch if self.news is None else self._touch_of(self.news)
         if touch is None or not (touch.bid_lots or touch.ask_lots):
             return None
         if touch.bid_lots and touch.ask_lots:

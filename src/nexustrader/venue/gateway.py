@@ -35,6 +35,8 @@ ORDER_KINDS: Mapping[type, CommandKind] = {
     ev.Amend: CommandKind.AMEND,
     ev.CancelAll: CommandKind.CANCEL_ALL,
 }
+# What a venue says before private events stop: the socket is closed at once, and its reconnect resyncs.
+RECONNECT_AT = frozenset({"stream_terminated", "server_shutdown"})
 
 _log = get_logger("Gateway")
 
@@ -309,6 +311,9 @@ class Gateway:
             self._sink.on_balance(fact)
         elif isinstance(fact, ev.PositionEvent):
             self._sink.on_position(fact)
+        elif fact in RECONNECT_AT:
+            if self._trade is not None:
+                self._trade.drop(fact)
         else:
             self._sink.on_status(self.account, fact)
 

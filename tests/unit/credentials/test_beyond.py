@@ -300,7 +300,7 @@ def test_a_private_connector_without_credentials_lists_every_source_tried(worksp
 def test_venues_with_a_passphrase_need_one(workspace: Workspace) -> None:
     config = BasicConfig("k", "s")
     assert require_credentials(config, ExchangeType.BINANCE).api_key == "k"
-    with pytest.raises(CredentialsError, match="OKX.*passphrase"):
+    with pytest.raises(CredentialsError, match=r"OKX.*passphrase"):
         require_credentials(config, ExchangeType.OKX)
 
 

@@ -79,7 +79,7 @@ def test_a_truncated_pem_is_refused(text: str) -> None:
 
 
 def test_a_key_with_a_password_is_refused_with_the_remedy() -> None:
-    with pytest.raises(CredentialsError, match="protected by a password.*openssl"):
+    with pytest.raises(CredentialsError, match=r"protected by a password.*openssl"):
         key_kind(pem(ed25519.Ed25519PrivateKey.generate(), BestAvailableEncryption(b"x")))
 
 

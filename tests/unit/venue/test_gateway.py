@@ -44,7 +44,9 @@ class Account:
         self.facts: list[Any] = []
         self.statuses: list[str] = []
         self.transport = MemoryTransport()
-        self.orders = answers(http(200, {"orderId": 1, "status": "NEW", "clientOrderId": OID, "symbol": "BTCUSDT"}))
+        self.orders = answers(
+            http(200, {"orderId": 1, "status": "NEW", "clientOrderId": OID, "symbol": "BTCUSDT"})
+        )
         self.transport.answer = self._answer
         tasks = TaskManager(asyncio.get_running_loop())
         self.session = RestSession(
@@ -136,7 +138,9 @@ def account_test(test: Any) -> Any:
 async def test_an_order_reaches_the_socket_in_the_same_call_and_its_ack_is_accepted(a: Account) -> None:
     a.submit()
     assert json.loads(a.order_socket.sent[-1])["method"] == "order.place"
-    a.reply({"status": 200, "result": {"orderId": 7, "clientOrderId": OID, "status": "NEW", "symbol": "BTCUSDT"}})
+    a.reply(
+        {"status": 200, "result": {"orderId": 7, "clientOrderId": OID, "status": "NEW", "symbol": "BTCUSDT"}}
+    )
     (result,) = a.results
     assert result.conclusion is Conclusion.ACCEPTED
     assert result.events[0].eid == "7"
@@ -178,7 +182,9 @@ async def test_a_definite_refusal_is_rejected_with_the_venues_words(a: Account) 
 @account_test
 async def test_a_5xx_on_the_order_socket_is_unknown(a: Account) -> None:
     a.submit()
-    a.reply({"status": 503, "error": {"code": -1007, "msg": "Timeout waiting for response from backend server."}})
+    a.reply(
+        {"status": 503, "error": {"code": -1007, "msg": "Timeout waiting for response from backend server."}}
+    )
     assert a.results[0].conclusion is Conclusion.UNKNOWN
 
 
@@ -221,7 +227,9 @@ async def test_an_order_refused_for_clock_skew_is_sent_again_after_the_clock_was
 
 @account_test
 async def test_after_a_ban_nothing_leaves_until_it_ends(a: Account) -> None:
-    a.orders = answers(http(418, {"code": -1003, "msg": "Way too many requests; IP banned."}, retry_after="120"))
+    a.orders = answers(
+        http(418, {"code": -1003, "msg": "Way too many requests; IP banned."}, retry_after="120")
+    )
     a.submit(Route.REST)
     await asyncio.sleep(1)
     assert a.results[-1].conclusion is Conclusion.REJECTED

@@ -66,6 +66,7 @@ def test_every_member_has_its_name_as_value_and_its_addresses():
     assert {m.name: (m.base_url, m.ws_url, m.ws_order_url) for m in BinanceAccountType} == ADDRESSES
     assert all(m.value == m.name and m.exchange_id == "binance" for m in BinanceAccountType)
     assert issubclass(BinanceAccountType, AccountType)
+    assert VENUE.account_types() is BinanceAccountType
 
 
 def test_the_kinds_of_members_are_told_apart():

@@ -37,6 +37,7 @@ TEXTS: dict[int, str] = {
     -2014: "API-key format invalid.",
     -2015: "Invalid API-key, IP, or permissions for action.",
     -2019: "Margin is insufficient.",
+    -2025: "Reach max open order limit.",
     -2022: "ReduceOnly Order is rejected.",
     -2035: "This subscription is already active.",
     -2036: "This subscription is not active.",
@@ -72,7 +73,7 @@ TEXTS: dict[int, str] = {
     -5025: "Only limit order is supported.",
     -5026: "Exceed maximum modify order limit.",
     -5027: "No need to modify the order.",
-    -2025: "Reach max open order limit.",
+    -5029: "Order's notional must be no smaller than {}.",
 }
 TOO_FAR_BEHIND = "Timestamp for this request is outside of the recvWindow."
 TOO_FAR_AHEAD = "Timestamp for this request was 1000ms ahead of the server's time."

@@ -125,6 +125,6 @@ def socket_params(params: Mapping[str, str | int], signer: Signer, timestamp_ms:
     full: dict[str, str | int] = {
         **params, "apiKey": signer.api_key, "recvWindow": RECV_WINDOW_MS, "timestamp": timestamp_ms
     }  # fmt: skip
-    payload = "&".join([f"{name}={value}" for name, value in sorted(full.items())])
+    payload = "&".join([f"{name}={full[name]}" for name in sorted(full)])
     full["signature"] = signer.sign(payload.encode())
     return full

@@ -1,0 +1,211 @@
+"""From what a user hands to a backtest to what a world needs: bars by symbol, times, accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nexustrader._engine.routing import PRIORITY, Account, account_key
+from nexustrader.config import Config, MockConnectorConfig, PrivateConnectorConfig
+from nexustrader.constants import AccountType, InstrumentType
+from nexustrader.data.bars import Bars, join_bars
+from nexustrader.data.readers.binance_vision import read_klines
+from nexustrader.data.readers.frames import from_frame, from_klines
+from nexustrader.domain.instrument import Instrument, to_plain
+from nexustrader.error import DataError, EngineBuildError
+from nexustrader.schema import Kline
+from nexustrader.sim.convert import KINDS, to_sim_instrument
+from nexustrader.sim.mock import decimals, mock_settings
+from nexustrader.sim.settings import SimSettings
+
+Amount = Decimal | float | int | str
+Moment = datetime | int | str | None
+
+DEFAULT_LEVERAGE = Decimal(20)  # of accounts at a venue, whose leverage is set there
+DEFAULT_MONEY = {"": Decimal(1), "USDT": Decimal(10_000), "USDC": Decimal(10_000), "USD": Decimal(10_000)}
+
+
+class Fees(NamedTuple):
+    """Fractions of the value of a fill; negative ones are rebates."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+# -- data ------------------------------------------------------------------------------------------------------
+
+
+def bars_of(data: Any, symbol: str | None) -> dict[str, Bars]:
+    """Bars by symbol. Raises DataError when it cannot be told what `data` are, and what the readers raise."""
+    if isinstance(data, Mapping):
+        return {name: _bars_of_symbol(source, name) for name, source in data.items()}
+    if isinstance(data, Bars):
+        return {data.symbol: data}
+    if _are(data, Bars):
+        return {bars.symbol: bars for bars in data}
+    if _are(data, Kline):
+        return from_klines(data)
+    if symbol is None:
+        raise DataError("the data do not say what they are of: pass symbol=, or data={symbol: path or frame}")
+    return {symbol: _bars_of_symbol(data, symbol)}
+
+
+def _bars_of_symbol(source: Any, symbol: str) -> Bars:
+    if isinstance(source, Bars):
+        return source
+    if isinstance(source, str | Path) or _are(source, str | Path):
+        return read_klines(source, symbol)
+    if _are(source, Bars):
+        return join_bars(source)
+    if _are(source, Kline):
+        found = from_klines(source)
+        if set(found) != {symbol}:
+            raise DataError(f"the klines given for {symbol} are of {', '.join(found)}")
+        return found[symbol]
+    if hasattr(source, "columns"):
+        return from_frame(source, symbol)
+    raise DataError(
+        f"the data of {symbol} are a {type(source).__name__}; give paths, a polars or pandas frame, or klines"
+    )
+
+
+def _are(data: Any, kind: Any) -> bool:
+    return (
+        isinstance(data, Sequence) and not isinstance(data, str) and bool(data) and isinstance(data[0], kind)
+    )
+
+
+def one_interval(bars: Mapping[str, Bars]) -> str:
+    """The interval that all bars have. Raises DataError when they differ or there are none."""
+    intervals = sorted({one.interval.value for one in bars.values()})
+    if len(intervals) != 1:
+        raise DataError(
+            f"all symbols need bars of one interval, these have {', '.join(intervals) or 'none'}; give the finest, "
+            "longer ones are made of it"
+        )
+    return intervals[0]
+
+
+def to_ms(moment: Moment) -> int | None:
+    """Milliseconds of a time: a number of them, a datetime or ISO text (without a zone: UTC). Raises ValueError."""
+    if moment is None or isinstance(moment, int):
+        return moment
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(aware.timestamp() * 1000)
+
+
+def played(history: Mapping[str, Bars], start: Moment, end: Moment) -> dict[str, Bars]:
+    """The bars between two times, of symbols that have any there. Raises DataError when none has."""
+    start_ms, end_ms = to_ms(start), to_ms(end)
+    found = {symbol: bars.between(start_ms, end_ms) for symbol, bars in history.items()}
+    found = {symbol: bars for symbol, bars in found.items() if len(bars)}
+    if not found:
+        raise DataError(f"there is no bar between {start} and {end} in the data of {', '.join(history)}")
+    return found
+
+
+# -- accounts --------------------------------------------------------------------------------------------------
+
+
+class AccountWishes(NamedTuple):
+    """What the caller of a backtest says about all accounts; None leaves it to the connectors."""
+
+    balances: Mapping[str, Amount] | None
+    fees: Fees | None
+    leverage: Amount | None
+    latency_ms: int
+    ticks_behind_touch: int
+
+
+class SimAccounts(NamedTuple):
+    """Accounts with their settings, and the texts by which the assumptions tell of them."""
+
+    settings: dict[Account, SimSettings]
+    fees: dict[str, str]
+    default_balances: dict[str, str]
+
+
+def accounts_of(config: Config, instruments: Mapping[str, Instrument], wishes: AccountWishes) -> SimAccounts:
+    """A simulated account for every private connector, real or mock. Raises EngineBuildError."""
+    found = SimAccounts({}, {}, {})
+    for exchange, connectors in config.private_conn_config.items():
+        for connector in connectors:
+            key = account_key(exchange, connector.account_type, connector.account)
+            account = Account(key, exchange, connector.account_type, connector.account)
+            if account in found.settings:
+                raise EngineBuildError(
+                    f"account {key} is configured twice; name the connectors with account="
+                )
+            settings = _settings(connector, instruments, wishes, key, found)
+            found.settings[account] = settings
+            found.fees[key] = _fee_text(settings)
+    return found
+
+
+def _settings(
+    connector: PrivateConnectorConfig | MockConnectorConfig,
+    instruments: Mapping[str, Instrument],
+    wishes: AccountWishes,
+    key: str,
+    found: SimAccounts,
+) -> SimSettings:
+    kinds, leverage = kinds_of(connector.account_type), DEFAULT_LEVERAGE
+    balances = decimals(wishes.balances) if wishes.balances is not None else None
+    fees: tuple[Decimal | None, Decimal | None] = (None, None)
+    if isinstance(connector, MockConnectorConfig):
+        mock = mock_settings(connector, first_id=1)
+        kinds, leverage, fees = mock.kinds, mock.leverage, (mock.maker_fee, mock.taker_fee)
+        balances = dict(mock.balances) if balances is None else balances
+    if balances is None:
+        balances = _default_balances(instruments, kinds)
+        found.default_balances[key] = ", ".join(f"{to_plain(v)} {asset}" for asset, v in balances.items())
+    maker, taker = fees if wishes.fees is None else wishes.fees
+    return SimSettings(
+        balances=balances,
+        kinds=kinds,
+        leverage=leverage if wishes.leverage is None else Decimal(str(wishes.leverage)),
+        maker_fee=maker,
+        taker_fee=taker,
+        latency_ms=wishes.latency_ms,
+        ticks_behind_touch=wishes.ticks_behind_touch,
+    )
+
+
+def kinds_of(account_type: AccountType) -> frozenset[InstrumentType]:
+    """What an account of this type trades: what orders are routed to it for; everything where nothing is said."""
+    kinds = {
+        kind
+        for kind, flags in PRIORITY.items()
+        if any(getattr(account_type, flag, False) for flag in flags) and kind in KINDS
+    }
+    return frozenset(kinds or KINDS)
+
+
+def _default_balances(
+    instruments: Mapping[str, Instrument], kinds: frozenset[InstrumentType]
+) -> dict[str, Decimal]:
+    settles = {to_sim_instrument(i).settle for i in instruments.values() if i.type in kinds}
+    return {asset: DEFAULT_MONEY.get(asset, DEFAULT_MONEY[""]) for asset in sorted(settles)}
+
+
+def _fee_text(settings: SimSettings) -> str:
+    if settings.maker_fee is None or settings.taker_fee is None:
+        return "those of the instrument"
+    return f"maker {to_plain(settings.maker_fee)}, taker {to_plain(settings.taker_fee)} of the value"
+
+
+def main_currency(
+    instruments: Mapping[str, Instrument], config: Config, accounts: Mapping[Account, SimSettings]
+) -> str:
+    """What results are reckoned in: a mock's quote currency if it is held, else what the first symbol settles in."""
+    held = {asset for settings in accounts.values() for asset in settings.balances}
+    for connectors in config.private_conn_config.values():
+        for connector in connectors:
+            if isinstance(connector, MockConnectorConfig) and connector.quote_currency in held:
+                return connector.quote_currency
+    return to_sim_instrument(next(iter(instruments.values()))).settle

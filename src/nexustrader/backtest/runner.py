@@ -1,0 +1,210 @@
+"""`Backtest`: runs an unchanged strategy with its unchanged config over recorded bars."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from nexustrader.backtest.assumptions import Setup, assumptions
+from nexustrader.backtest.inputs import (
+    AccountWishes,
+    Amount,
+    Fees,
+    Moment,
+    accounts_of,
+    bars_of,
+    main_currency,
+    one_interval,
+    played,
+)
+from nexustrader.backtest.instruments import default_instrument, off_grid
+from nexustrader.backtest.replay import at_once
+from nexustrader.backtest.result import BacktestResult
+from nexustrader.backtest.world import Progress, World
+from nexustrader.config import Config, LogConfig
+from nexustrader.constants import ExchangeType, InstrumentType, PositionSide
+from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument, to_plain
+from nexustrader.error import NexusTraderError, StrategyBuildError
+from nexustrader.kernel.clock import NS_PER_S, LiveClock
+from nexustrader.kernel.log import setup_logging
+from nexustrader.schema import Position
+
+ZERO = Decimal(0)
+QUIET = "ERROR"  # what a run logs unless it is told otherwise: a line a bar would be most of its time
+
+
+class Backtest:
+    """One run of one strategy. Build it, `run()` it once, read the result.
+
+    config: as for an Engine; every private connector, real or mock, becomes a simulated account.
+    data: {symbol: path(s), polars or pandas frame, or klines}; or klines, or Bars; or one of the former with `symbol`.
+    start, end: datetime, ISO text or ms; bars before `start` can still be requested by the strategy.
+    balances: amounts by asset for every account, else those of mock connectors.
+    fees: (maker, taker) or one fraction for both, else a mock's fee_rate or the instrument's own.
+    leverage: for every account, else a mock's own or 20. latency_ms: from command to venue.
+    instruments: by symbol; what is not given is read off the data, and stated in the result.
+    log_config: what to log; errors alone if None.
+
+    Raises DataError for data that cannot be used, EngineBuildError and StrategyBuildError for the rest.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: Any,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        symbol: str | None = None,
+        seed: int = 0,
+        balances: Mapping[str, Amount] | None = None,
+        fees: Fees | tuple[Amount, Amount] | Amount | None = None,
+        leverage: Amount | None = None,
+        latency_ms: int = 0,
+        ticks_behind_touch: int = 1,
+        instruments: Mapping[str, Instrument] | None = None,
+        log_config: LogConfig | None = None,
+    ) -> None:
+        self._config = config
+        self._seed = seed
+        self._log_config = log_config or LogConfig(level_stdout=QUIET)  # type: ignore[arg-type]  # one of its literals
+        self._history = bars_of(data, symbol)
+        self._interval = one_interval(self._history)
+        self._bars = played(self._history, start, end)
+        given = dict(instruments or {})
+        self._defaulted = {
+            name: default_instrument(name, bars) for name, bars in self._history.items() if name not in given
+        }
+        self._instruments = {name: given.get(name) or self._defaulted[name] for name in self._history}
+        self._wishes = AccountWishes(balances, _fees(fees), leverage, latency_ms, ticks_behind_touch)
+        self._accounts = accounts_of(config, self._instruments, self._wishes)
+        self._has_run = False
+
+    @property
+    def bars(self) -> int:
+        """How many bars the run will play."""
+        return sum(len(bars) for bars in self._bars.values())
+
+    def run(self, progress: Progress | None = None) -> BacktestResult:
+        """Play the bars and return what came of it. `progress(bars played)` is called now and then.
+
+        Raises NexusTraderError when it has run before, StrategyBuildError when its strategy has.
+        """
+        if self._has_run:
+            raise NexusTraderError("this backtest has run already; build another one, with a new strategy")
+        if getattr(self._config.strategy, "_runtime", None) is not None:
+            raise StrategyBuildError(
+                f"this {type(self._config.strategy).__name__} has run already and carries the state of that run; "
+                "make a new instance for each run"
+            )
+        self._has_run = True
+        world = World(
+            self._config, self._bars, self._history, self._instruments, self._accounts.settings, self._seed
+        )
+        setup_logging(self._log_config, world.clock)
+        wall = LiveClock()
+        started_ns = wall.timestamp_ns()
+        world.run(progress)
+        return self._result(world, (wall.timestamp_ns() - started_ns) / NS_PER_S)
+
+    # -- the result --------------------------------------------------------------------------------------------
+
+    def _result(self, world: World, elapsed_s: float) -> BacktestResult:
+        currency = main_currency(self._instruments, self._config, self._accounts.settings)
+        curve, unpriced = world.recorder.equity(self._bars, currency)
+        fills, trades = world.recorder.fills, world.recorder.trades
+        fees: dict[str, Decimal] = {}
+        for fill in fills:
+            fees[fill.fee_currency] = fees.get(fill.fee_currency, ZERO) + fill.fee
+        settled = {name for name, i in self._instruments.items() if i.settle == currency}
+        return BacktestResult(
+            symbols=tuple(self._bars),
+            interval=self._interval,
+            start_ms=world.start_ms,
+            end_ms=world.end_ms,
+            bars=world.bars_played,
+            currency=currency,
+            orders=[world.core.oms.snapshot(state) for state in world.core.oms.all_orders()],
+            fills=fills,
+            equity=curve,
+            positions=_positions(world, self._instruments),
+            balances={key: _wallets(venue) for key, venue in world.venues.items()},
+            realized_pnl=sum((fill.realized_pnl for fill in fills if fill.symbol in settled), ZERO),
+            fees=fees,
+            funding=ZERO,
+            trades=len(trades),
+            wins=sum(1 for trade in trades if trade.profit > 0),
+            user_errors=world.core.user_errors,
+            data={symbol: bars.notes for symbol, bars in self._history.items()},
+            assumptions=assumptions(self._setup(world, unpriced, currency)),
+            seed=self._seed,
+            trace_hash=_trace_hash(world),
+            elapsed_s=elapsed_s,
+        )
+
+    def _setup(self, world: World, unpriced: list[str], currency: str) -> Setup:
+        kinds = {instrument.type for instrument in self._instruments.values()}
+        return Setup(
+            interval=self._interval,
+            latency_ms=self._wishes.latency_ms,
+            ticks_behind_touch=self._wishes.ticks_behind_touch,
+            fees=self._accounts.fees,
+            leverage={a.key: to_plain(s.leverage) for a, s in self._accounts.settings.items()},
+            has_spot=InstrumentType.SPOT in kinds,
+            has_derivatives=bool(kinds - {InstrumentType.SPOT}),
+            default_balances=self._accounts.default_balances,
+            default_instruments=tuple(self._defaulted.values()),
+            off_grid={s: off_grid(bars, self._instruments[s].tick) for s, bars in self._history.items()},
+            notes={symbol: bars.notes for symbol, bars in self._history.items()},
+            undelivered=tuple(world.market.undelivered),
+            unpriced=unpriced,
+            currency=currency,
+        )
+
+
+BacktestEngine = Backtest
+
+
+def _fees(fees: Fees | tuple[Amount, Amount] | Amount | None) -> Fees | None:
+    if fees is None:
+        return None
+    maker, taker = fees if isinstance(fees, tuple) else (fees, fees)
+    return Fees(Decimal(str(maker)), Decimal(str(taker)))
+
+
+def _wallets(venue: Any) -> dict[str, Decimal]:
+    return {asset: venue.ledger.wallet(asset) for asset in venue.ledger.assets()}
+
+
+def _positions(world: World, instruments: Mapping[str, Instrument]) -> dict[str, Position]:
+    found = {}
+    for venue in world.venues.values():
+        for event in at_once(venue.query_positions()):
+            realized = venue.ledger.position(event.symbol).realized
+            found[event.symbol] = _position(event, instruments[event.symbol].exchange, realized)
+    return found
+
+
+def _position(event: ev.PositionEvent, exchange: ExchangeType, realized: Decimal) -> Position:
+    return Position(
+        symbol=event.symbol,
+        exchange=exchange,
+        signed_amount=event.signed_amount,
+        entry_price=float(event.entry_price),
+        side=PositionSide.LONG if event.signed_amount > 0 else PositionSide.SHORT,
+        unrealized_pnl=float(event.unrealized_pnl),
+        realized_pnl=float(realized),
+    )
+
+
+def _trace_hash(world: World) -> str:
+    """One hash over all commands and facts and over what the accounts hold in the end."""
+    ledgers = {key: venue.ledger.ledger() for key, venue in world.venues.items()}
+    trace = hashlib.blake2b(world.journal.trace_hash().encode(), digest_size=16)
+    trace.update(msgspec.json.encode(ledgers, order="deterministic"))
+    return trace.hexdigest()
