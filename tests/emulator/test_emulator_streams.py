@@ -8,9 +8,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from venue_client import Socket, VenueClient
+from venue_client import Socket, VenueClient, now_ms
 
+from nexustrader.emulator import connection
+from nexustrader.emulator.binance import server
 from nexustrader.emulator.binance.emulator import BinanceEmulator
+from nexustrader.emulator.connection import Conduct
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +73,34 @@ async def test_more_than_five_messages_a_second_end_a_spot_connection(client: Ve
         pass
     assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING}
     assert socket.raw.close_code == 1008
+
+
+async def test_a_client_that_answers_no_ping_is_cut_off(
+    client: VenueClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(server.STREAM_CONDUCT, "spot", Conduct(ping_interval_ms=50, pong_timeout_ms=60))
+    alive = await client.connect("/ws/btcusdt@trade")
+    deaf = await client.session.ws_connect(client.url + "/ws/btcusdt@trade", autoping=False)
+    first = await deaf.receive(5)
+    assert first.type == aiohttp.WSMsgType.PING
+    assert abs(int(first.data) - now_ms()) < 5_000
+    while (message := await deaf.receive(5)).type == aiohttp.WSMsgType.PING:
+        pass
+    assert message.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
+    assert await alive.silent(SILENCE_S)
+
+
+async def test_a_client_whose_queue_is_full_is_cut_off(
+    emulator: BinanceEmulator, client: VenueClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = await client.connect("/ws/btcusdt@trade")
+    monkeypatch.setattr(connection, "QUEUED_MAX", 3)
+    for _ in range(5):
+        emulator.trade("BTCUSDT", "60000", "1", "BUY", product="spot")
+    message = await socket.raw.receive(5)
+    while message.type == aiohttp.WSMsgType.TEXT:
+        message = await socket.raw.receive(5)
+    assert message.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
 
 
 @pytest.mark.parametrize("prefix", ["", "/usdm"])

@@ -105,7 +105,14 @@ def whole(basic: BasicConfig) -> Config:
 
 def shown(value: Any) -> Iterator[str]:
     """Everything that shows a value as text without asking it for its secret."""
-    yield from (repr(value), str(value), f"{value}", f"{value!r}", f"{value=}", "%s %r" % (value, value))
+    yield from (
+        repr(value),
+        str(value),
+        f"{value}",
+        f"{value!r}",
+        f"{value=}",
+        f"{value} {value!r}",
+    )
     yield from (format(value), string.Template("$v").substitute(v=value), pprint.pformat(value), ascii(value))
     yield from (reprlib.repr(value), str([value]), str({"k": value}), str((value, {"k": [value]})))
     yield from (str(Exception(value)), repr(ValueError("x", value)), str(dataclasses.fields(value)))

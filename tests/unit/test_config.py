@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import math
+import pickle
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -237,6 +240,19 @@ def test_credentials_may_be_changed_afterwards() -> None:
 
 def test_equal_configurations_are_equal() -> None:
     assert BasicConfig("k", "s") == BasicConfig("k", "s") != BasicConfig("k", "t")
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_configuration_with_secrets_cannot_be_copied_or_pickled(
+    duplicate: Callable[[object], object],
+) -> None:
+    with pytest.raises(TypeError, match=r"BasicConfig with secrets.*settings_key"):
+        duplicate(BasicConfig("key", "secret"))
+    with pytest.raises(TypeError, match="BasicConfig with secrets"):
+        duplicate(BasicConfig(passphrase="p"))
+    for harmless in (BasicConfig(testnet=True), BasicConfig("env:KEY", "file:/run/secrets/x")):
+        duplicate(harmless)
+    assert pickle.loads(pickle.dumps(BasicConfig("env:KEY"))) == BasicConfig("env:KEY")
 
 
 # -- connectors -----------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class OrderBook(msgspec.Struct, frozen=True):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """One account. Positions by symbol (flat ones left out), balances by asset (free and locked together)."""
+    """One account. Open positions in contracts by symbol, balances by asset (free and locked together)."""
 
     orders: dict[str, OrderBook]
     positions: dict[str, str]
@@ -59,7 +59,11 @@ def books_of(core: EngineCore, account: str) -> Books:
             )
             for oid, state in orders.items()
         },
-        positions={s: number(p.signed_amount) for s, p in positions.items() if p.is_open},
+        positions={
+            symbol: number(position.signed_amount)
+            for symbol, position in positions.items()
+            if position.is_open and core.portfolio.is_contract(symbol)
+        },
         balances={asset: number(amount) for asset, amount in totals.items()},
         fees={currency: number(amount) for currency, amount in fees.items()},
         realized_pnl={s: number(p.realized_pnl.quantize(PNL_SHOWN)) for s, p in positions.items()},

@@ -43,6 +43,20 @@ class _Later:
             yield kline
 
 
+class _Ticker:
+    """Who wants the ticks of a symbol, and how ticks and lots become prices and sizes."""
+
+    __slots__ = ("digits", "lot", "lot_digits", "step", "wants_book", "wants_trades")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.step = float(instrument.tick)
+        self.lot = float(instrument.lot)
+        self.digits = _digits(instrument.tick)
+        self.lot_digits = _digits(instrument.lot)
+        self.wants_book = False
+        self.wants_trades = False
+
+
 class ReplayMarket:
     """Delivers to the hub what is subscribed: the data's own klines, longer ones, and the ticks made of them.
 
@@ -57,25 +71,21 @@ class ReplayMarket:
         instruments: Mapping[str, Instrument],
     ) -> None:
         self._clock = clock
-        self._deliver = hub.deliver
+        self._deliver_kline = hub.deliver[DataType.KLINE]
+        self._deliver_book = hub.deliver[DataType.BOOKL1]
+        self._deliver_trade = hub.deliver[DataType.TRADE]
         self._history = history
-        self._digits = {s: _digits(i.tick) for s, i in instruments.items()}
-        self._steps = {s: (float(i.tick), float(i.lot)) for s, i in instruments.items()}
+        self._tickers = {symbol: _Ticker(instrument) for symbol, instrument in instruments.items()}
         self._longer: dict[str, dict[KlineInterval, _Later]] = {}
         self._direct: set[str] = set()
-        self._ticking: dict[str, set[DataType]] = {}
+        self.has_tick_listeners = False  # anybody wants the book or the trades of any symbol
         self.undelivered: dict[Stream, None] = {}
-
-    @property
-    def has_tick_listeners(self) -> bool:
-        """True while anybody wants the book or the trades of any symbol."""
-        return bool(self._ticking)
 
     def subscribe(self, stream: Stream) -> None:
         """Want this stream. Raises KlineSupportedError for klines that the data cannot give."""
         symbol = stream.symbol
         if stream.kind in TICK_KINDS:
-            self._ticking.setdefault(symbol, set()).add(stream.kind)
+            self._want_ticks(stream, wanted=True)
         elif stream.kind is DataType.KLINE:
             self._subscribe_klines(symbol, KlineInterval(stream.detail))
         else:
@@ -93,46 +103,45 @@ class ReplayMarket:
     def unsubscribe(self, stream: Stream) -> None:
         symbol = stream.symbol
         if stream.kind in TICK_KINDS:
-            kinds = self._ticking.get(symbol, set())
-            kinds.discard(stream.kind)
-            if not kinds:
-                self._ticking.pop(symbol, None)
+            self._want_ticks(stream, wanted=False)
         elif stream.kind is DataType.KLINE:
             interval = KlineInterval(stream.detail)
             if interval is self._history[symbol].interval:
                 self._direct.discard(symbol)
             self._longer.get(symbol, {}).pop(interval, None)
 
+    def _want_ticks(self, stream: Stream, *, wanted: bool) -> None:
+        ticker = self._tickers[stream.symbol]
+        if stream.kind is DataType.BOOKL1:
+            ticker.wants_book = wanted
+        else:
+            ticker.wants_trades = wanted
+        self.has_tick_listeners = any(t.wants_book or t.wants_trades for t in self._tickers.values())
+
     def on_close(self, kline: Kline) -> None:
         """A bar of the data has closed: it and the longer ones that end with it are delivered."""
         symbol = kline.symbol
         if symbol in self._direct:
-            self._deliver[DataType.KLINE](kline)
+            self._deliver_kline(kline)
         longer = self._longer.get(symbol)
         if longer:
             for later in list(longer.values()):
                 for closed in later.due(kline.timestamp):
-                    self._deliver[DataType.KLINE](closed)
+                    self._deliver_kline(closed)
 
     def on_tick(self, kline: Kline, tick: Tick, now_ms: int) -> None:
         """A point of a bar: the quote that it leaves and the trade that led to it, to those who want them."""
-        symbol = kline.symbol
-        kinds = self._ticking.get(symbol)
-        if not kinds:
-            return
-        step, lot = self._steps[symbol]
-        digits = self._digits[symbol]
-        if DataType.TRADE in kinds and tick.lots:
+        ticker = self._tickers[kline.symbol]
+        step, digits = ticker.step, ticker.digits
+        size = round(tick.touch_lots * ticker.lot, ticker.lot_digits)
+        if ticker.wants_trades and tick.lots:
             side = OrderSide.BUY if tick.aggressor is Side.BUY else OrderSide.SELL
-            price, size = round(tick.price * step, digits), tick.lots * lot
-            self._deliver[DataType.TRADE](Trade(kline.exchange, side, symbol, price, size, now_ms))
-        if DataType.BOOKL1 in kinds:
-            bid, ask, size = (
-                round(tick.bid * step, digits),
-                round(tick.ask * step, digits),
-                tick.touch_lots * lot,
-            )
-            self._deliver[DataType.BOOKL1](BookL1(kline.exchange, symbol, bid, ask, size, size, now_ms))
+            price = round(tick.price * step, digits)
+            self._deliver_trade(Trade(kline.exchange, side, kline.symbol, price, size, now_ms))
+        if ticker.wants_book:
+            bid = tick.bid
+            low, high = round(bid * step, digits), round((bid + 1) * step, digits)
+            self._deliver_book(BookL1(kline.exchange, kline.symbol, low, high, size, size, now_ms))
 
 
 class ReplayRequests:

@@ -161,16 +161,17 @@ class World:
     def _is_quiet(self, closing: list[Kline]) -> bool:
         if self.market.has_tick_listeners:
             return False
-        return not any(
-            venue.has_open_order(kline.symbol) for venue in self.venues.values() for kline in closing
-        )
+        for venue in self.venues.values():
+            for kline in closing:
+                if venue.has_open_order(kline.symbol):
+                    return False
+        return True
 
     def _walk(self, closing: list[Kline]) -> None:
         """The points of the bars, each at its time: open, two extremes, and the close just before it is told."""
         paths = [(kline, bar_ticks(kline, *self._scales[kline.symbol])) for kline in closing]
-        first = closing[0]
-        step_ms = first.interval.milliseconds
-        start_ms = first.timestamp - step_ms
+        start_ms = closing[0].start
+        step_ms = closing[0].timestamp - start_ms
         for place in range(POINTS):
             now_ms = start_ms + min(place * step_ms // (POINTS - 1), step_ms - 1)
             self.clock.advance_to(now_ms * NS_PER_MS)

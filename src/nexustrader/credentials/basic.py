@@ -135,9 +135,7 @@ class BasicConfig:
                 warn_user(f"Could not resolve credentials: {name}: {found.tried[-1]}", CredentialsWarning)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if False and any(
-            isinstance(found.value, Secret) for found in self.__dict__["_vault"].resolutions.values()
-        ):
+        if any(isinstance(found.value, Secret) for found in self.__dict__["_vault"].resolutions.values()):
             raise TypeError(
                 "a BasicConfig with secrets cannot be copied or pickled: they would leave this process; pass "
                 "settings_key and build it where it is used"

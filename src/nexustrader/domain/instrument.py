@@ -197,7 +197,8 @@ def notional(instrument: Instrument, amount: Decimal, price: Decimal) -> Decimal
 
 def to_plain(value: Decimal) -> str:
     """Return fixed notation for the wire: never an exponent."""
-    return format(value, "f")
+    text = str(value)
+    return text if "E" not in text else format(value, "f")
 
 
 def to_market(instrument: Instrument) -> BaseMarket:

@@ -111,7 +111,7 @@ class Portfolio:
             if event.signed_amount != self.position(account, event.symbol).signed_amount:
                 adjustments.append(event)
         for (owner, symbol), state in self._positions.items():
-            if owner == account and symbol not in listed and state.is_open and self._is_contract(symbol):
+            if owner == account and symbol not in listed and state.is_open and self.is_contract(symbol):
                 now = max((e.timestamp for e in listed.values()), default=0)
                 adjustments.append(
                     ev.PositionEvent(
@@ -139,7 +139,8 @@ class Portfolio:
         self._positions[key] = fold.restated(before, event.signed_amount, event.entry_price)
         self._project(key)
 
-    def _is_contract(self, symbol: str) -> bool:
+    def is_contract(self, symbol: str) -> bool:
+        """True for futures and perpetuals: what is held there is a position, not a balance."""
         instrument = self._instruments.get(symbol)
         return instrument is not None and instrument.type is not InstrumentType.SPOT
 

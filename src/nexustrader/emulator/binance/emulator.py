@@ -55,7 +55,11 @@ class BinanceEmulator:
         self._clock = LiveClock(asyncio.get_running_loop())
         self._venue = Venue(self.accounts, self.settings, self._clock)
         self._server = Server(self._venue, self.token, self.stopped.set)
-        self._port = await self._server.start(self._port)
+        try:
+            self._port = await self._server.start(self._port)
+        except OSError:
+            await self.stop()
+            raise
         self._venue.start()
 
     async def stop(self) -> None:

@@ -179,7 +179,9 @@ class Hub:
             if self.product == USDM and route_of(USDM, topic) != listener.route:
                 return
             streams = self._streams.setdefault((topic.symbol, topic.kind), {})
-            streams.setdefault(name, Subscribed(name, topic)).listeners[listener] = None
+            subscribed = streams.setdefault(name, Subscribed(name, topic))
+            subscribed.listeners[listener] = None
+            subscribed.stale = True  # whoever joins is shown the book, changed or not
             self.on_first(topic.symbol)
         elif "@" not in name and listener.route == PRIVATE:
             self._keys.setdefault(name, {})[listener] = None

@@ -65,6 +65,7 @@ class Trading:
         self._on_first_fill = on_first_fill
         self._next_order_id = FIRST_ORDER_IDS[product]
         self._records: dict[int, OrderRecord] = {}
+        self._open: dict[str, dict[int, OrderRecord]] = {name: {} for name in accounts.by_name}
         self._by_client_id: dict[tuple[str, str, str], OrderRecord] = {}
         self._cancel_ids: dict[int, str] = {}
         for market in markets.values():
@@ -75,8 +76,7 @@ class Trading:
     def check(self, account: Account, request: OrderRequest) -> SimOrder:
         """The order as the core takes it, with the next id. Raises ApiError when it may not be placed."""
         market = self._markets[request.listing.symbol]
-        open_orders = len(market.engine.open_orders(account.name))
-        filters.check(request, market.mark, open_orders)
+        filters.check(request, market.mark, len(self.open_orders(account, market.symbol)))
         known = self._by_client_id.get((account.name, market.symbol, request.client_id or ""))
         if known is not None and known.is_open:
             raise rejected("Duplicate order sent.") if self.product == SPOT else refusal(-4116)
@@ -121,7 +121,7 @@ class Trading:
         events = market.engine.submit(order)
         if isinstance(events[0], Rejected):
             raise _rejection(self.product, events[0].reason)
-        self._records[order.order_id] = record
+        self._records[order.order_id] = self._open[account.name][order.order_id] = record
         self._by_client_id[account.name, market.symbol, order.client_id] = record
         self.apply(market, events)
         return record
@@ -185,7 +185,7 @@ class Trading:
 
     def open_orders(self, account: Account, symbol: str | None = None) -> list[OrderRecord]:
         """The open orders of an account, oldest first."""
-        return [record for record in self.orders(account, symbol) if record.is_open]
+        return [record for record in self._open[account.name].values() if symbol in {None, record.symbol}]
 
     @property
     def order_count(self) -> int:
@@ -201,6 +201,8 @@ class Trading:
             account = self._accounts.by_name[record.account]
             record.sim = event.order
             record.updated_ms = self._clock.timestamp_ms()
+            if not record.is_open:
+                self._open[record.account].pop(record.order_id, None)
             applied = account.ledgers[self.product].apply(event)
             match event:
                 case Traded():
