@@ -14,6 +14,7 @@ from typing import Any
 from nexustrader._engine.books import Books, books_of
 from nexustrader._engine.connect import Connections
 from nexustrader._engine.core import EngineCore
+from nexustrader._engine.loading import hand_over
 from nexustrader._engine.requests import ThreadedRequests
 from nexustrader._engine.storage import DeferredJournal, open_storage
 from nexustrader.config import Config
@@ -43,6 +44,7 @@ class Engine:
         """Kept for programs that call it: the engine chooses its own loop."""
 
     def __init__(self, config: Config) -> None:
+        hand_over(config)
         setup_logging(config.log_config)
         self._config = config
         self._loop = _new_loop()
@@ -89,7 +91,7 @@ class Engine:
     async def _run(self) -> None:
         try:
             await self._start_up()
-        except BaseException:
+        except BaseException:  # tidy: ok — re-raised once the connections are closed
             await self._close_connections()
             raise
         try:

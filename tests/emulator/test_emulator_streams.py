@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,9 @@ async def test_more_than_five_messages_a_second_end_a_spot_connection(client: Ve
 async def test_a_client_that_answers_no_ping_is_cut_off(
     client: VenueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(server.STREAM_CONDUCT, "spot", Conduct(ping_interval_ms=50, pong_timeout_ms=60))
-    alive = await client.connect("/ws/btcusdt@trade")
+    monkeypatch.setitem(server.STREAM_CONDUCT, "spot", Conduct(ping_interval_ms=100, pong_timeout_ms=300))
+    answering = await client.connect("/ws/btcusdt@trade")
+    alive = asyncio.create_task(answering.silent(3 * SILENCE_S))
     deaf = await client.session.ws_connect(client.url + "/ws/btcusdt@trade", autoping=False)
     first = await deaf.receive(5)
     assert first.type == aiohttp.WSMsgType.PING
@@ -87,7 +89,7 @@ async def test_a_client_that_answers_no_ping_is_cut_off(
     while (message := await deaf.receive(5)).type == aiohttp.WSMsgType.PING:
         pass
     assert message.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
-    assert await alive.silent(SILENCE_S)
+    assert await alive
 
 
 async def test_a_client_whose_queue_is_full_is_cut_off(

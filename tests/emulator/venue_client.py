@@ -45,7 +45,9 @@ class Socket:
         await self.raw.send_str(json.dumps(message))
 
     async def next(self, timeout: float = RECEIVE_S_MAX) -> Any:
-        message = await self.raw.receive(timeout)
+        # aiohttp's own timeout begins again with every ping.
+        async with asyncio.timeout(timeout):
+            message = await self.raw.receive()
         assert message.type == aiohttp.WSMsgType.TEXT, message
         return json.loads(message.data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account, account_key
@@ -75,11 +76,11 @@ class Connections:
 
     def _add_feed(self, exchange: ExchangeType, venue: Venue, public: PublicConnectorConfig) -> None:
         account_type = public.account_type
-        basic = one_basic_config(self._core.config, exchange, public.account)
-        testnet = bool(getattr(account_type, "is_testnet", False))
-        if basic.testnet != testnet:
+        configured = testnet_of(self._core.config, exchange, public.account)
+        testnet = account_type.is_testnet
+        if configured != testnet:
             raise EngineBuildError(
-                f"basic_config[{exchange.name}].testnet is {basic.testnet} but {account_type.value} is "
+                f"basic_config[{exchange.name}].testnet is {configured} but {account_type.value} is "
                 f"{'a testnet' if testnet else 'a live'} account type. Make them agree"
             )
         self._make_feed(exchange, venue, account_type, public.enable_rate_limit, public.custom_url)
@@ -159,7 +160,7 @@ class Connections:
             return
         venue = load_venue(exchange)
         endpoints = redirected(venue, exchange, connector.account_type)
-        basic = one_basic_config(self._core.config, exchange, connector.account)
+        basic = self._core.config.basic(exchange, connector.account)
         found = require_credentials(basic, exchange, connector.account)
         self.fingerprints[key] = found.fingerprint
         signer = venue.make_signer(found.api_key, found.secret, found.passphrase)
@@ -215,28 +216,9 @@ def redirected(venue: Venue, exchange: ExchangeType, account_type: AccountType) 
     )
 
 
-def one_basic_config(config: Config, exchange: ExchangeType, account: str | None) -> BasicConfig:
-    """The `BasicConfig` of a venue, or of one named account there. Raises EngineBuildError."""
+def testnet_of(config: Config, exchange: ExchangeType, account: str | None) -> bool:
+    """Whether the public data of a venue is a testnet's; of several accounts the first says so. EngineBuildError."""
     found = config.basic_config.get(exchange)
-    if found is None:
-        raise EngineBuildError(
-            f"basic_config has no entry for {exchange.name}; "
-            f"add basic_config={{ExchangeType.{exchange.name}: BasicConfig(…)}}"
-        )
-    if isinstance(found, BasicConfig):
-        if account is not None:
-            raise EngineBuildError(
-                f'account="{account}" needs basic_config[{exchange.name}] = {{"{account}": BasicConfig(…)}}'
-            )
-        return found
-    if account is None:
-        if len(found) == 1:
-            return next(iter(found.values()))
-        raise EngineBuildError(
-            f"basic_config[{exchange.name}] names the accounts {', '.join(found)}; say which one with account=…"
-        )
-    if account not in found:
-        raise EngineBuildError(
-            f'basic_config[{exchange.name}] has no account "{account}"; it has {", ".join(found) or "none"}'
-        )
-    return found[account]
+    if account is None and isinstance(found, Mapping):
+        account = next(iter(found))
+    return config.basic(exchange, account).testnet

@@ -42,7 +42,8 @@ class Rule(NamedTuple):
 def _path(setup: Setup) -> Iterable[str]:
     yield (
         f"Within a {setup.interval} bar the price goes from the open to the nearer extreme, to the other one and to "
-        "the close; a quarter of the volume is traded at each of these points"
+        "the close; a quarter of the volume is traded at each of these points, so that the first of them already "
+        "tells how much is traded in the bar"
     )
 
 
@@ -86,7 +87,7 @@ def _instruments(setup: Setup) -> Iterable[str]:
             f"{instrument.symbol} was not described: tick {to_plain(instrument.tick)} and lot "
             f"{to_plain(instrument.lot)} are read off the data, least order value "
             f"{to_plain(least) if least else 'none'}, maker fee "
-            f"{to_plain(instrument.maker)}, taker fee {to_plain(instrument.taker)}"
+            f"{to_plain(instrument.maker)}, taker fee {to_plain(instrument.taker)} unless the account has its own"
         )
 
 

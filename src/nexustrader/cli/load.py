@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import runpy
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+from nexustrader._engine.loading import find_taken, taking_configs
 from nexustrader.config import Config
-from nexustrader.engine import Engine
 from nexustrader.error import EngineBuildError
-
-
-class _Captured(BaseException):
-    """Carries the Config out of the user's program; no `except Exception` of the user's may swallow it."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-
-
-@contextlib.contextmanager
-def _engines_report_only() -> Iterator[None]:
-    """While active, `Engine(config)` ends the program and hands over its config instead of building."""
-    build = Engine.__init__
-
-    def capture(_self: Engine, config: Config) -> None:
-        raise _Captured(config)
-
-    Engine.__init__ = capture  # type: ignore[method-assign]  # for the length of the load only
-    try:
-        yield
-    finally:
-        Engine.__init__ = build  # type: ignore[method-assign]  # as above
 
 
 def load_program(path: Path) -> Config:
@@ -47,13 +22,13 @@ def load_program(path: Path) -> Config:
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        with _engines_report_only():
+        with taking_configs():
             names = runpy.run_path(str(path), run_name="__main__")
     except BaseException as error:  # tidy: ok — re-raised unless it carries the config
-        captured = _find_captured(error)
-        if captured is None:
+        taken = find_taken(error)
+        if taken is None:
             raise
-        return captured.config
+        return taken.config
     finally:
         sys.path.remove(folder)
     config = names.get("config")
@@ -63,10 +38,3 @@ def load_program(path: Path) -> Config:
         f"{path} builds no Engine and has no module-level `config`. "
         "End it with `engine = Engine(config)` and `engine.start()`"
     )
-
-
-def _find_captured(error: BaseException | None) -> _Captured | None:
-    """The capture, also where the user's own `finally` raised on top of it (its `engine` was never bound)."""
-    while error is not None and not isinstance(error, _Captured):
-        error = error.__context__
-    return error

@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 
 from nexustrader._settings import settings
@@ -16,12 +15,14 @@ from nexustrader.error import CredentialsError
 from nexustrader.kernel.secret import Reference, Secret
 
 COMMAND_TIMEOUT_S = 10.0
+COMMAND_EXIT_TIMEOUT_S = 1.0
+"""How long a command may go on after it has closed its output."""
 
 
 def fetch(reference: Reference) -> Secret:
     """Return the secret that `reference` points at.
 
-    Blocks while it reads, with a command for COMMAND_TIMEOUT_S at most. Raises CredentialsError, which tells
+    Blocks while it reads, with a command for COMMAND_TIMEOUT_S or little more. Raises CredentialsError, which tells
     the reference and the reason and never what was read.
     """
     try:
@@ -70,7 +71,6 @@ def _from_command(command: str) -> str:
     arguments = shlex.split(command)
     if not arguments:
         raise ValueError("name a program, as in cmd:pass show exchange/key")
-    deadline = time.monotonic() + COMMAND_TIMEOUT_S
     with subprocess.Popen(
         arguments,
         stdin=subprocess.DEVNULL,
@@ -89,7 +89,7 @@ def _from_command(command: str) -> str:
         timer.join()
         try:
             if len(output) <= SECRET_FILE_BYTES_MAX:
-                process.wait(timeout=max(0.0, deadline - time.monotonic()))
+                process.wait(timeout=COMMAND_EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             late = True
         if process.returncode is None:

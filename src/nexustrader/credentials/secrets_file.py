@@ -174,6 +174,6 @@ def _replace(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException:  # tidy: ok — whatever happens, no second copy of the secrets stays behind
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -20,7 +20,7 @@ from nexustrader._warn import warn_user
 from nexustrader.error import NexusTraderWarning
 from nexustrader.kernel.log_format import render_json, render_text
 from nexustrader.kernel.log_sinks import FileSink, StdoutSink
-from nexustrader.kernel.redaction import redact
+from nexustrader.kernel.redaction import redact, redact_field
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -189,7 +189,7 @@ def _scrub(record: loguru.Record) -> None:
     record["message"] = redact(record["message"])
     fields = record["extra"].get("fields")
     if fields:
-        record["extra"]["fields"] = {name: redact(str(value)) for name, value in fields.items()}
+        record["extra"]["fields"] = {name: redact_field(name, value) for name, value in fields.items()}
 
 
 def _add(sink: StdoutSink | FileSink, level: int, config: LogSettings) -> None:

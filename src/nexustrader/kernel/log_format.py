@@ -8,7 +8,7 @@ import traceback
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from nexustrader.kernel.redaction import redact
+from nexustrader.kernel.redaction import redact, redact_field
 
 if TYPE_CHECKING:
     import loguru
@@ -32,9 +32,11 @@ _CONTROL_BUT_COLOR = re.compile(rf"({_COLOR.pattern})|{_CONTROL.pattern}")
 def render_text(record: loguru.Record, clock: Clock | None = None, *, colors: bool = False) -> str:
     """Return `YYYY-MM-DD HH:mm:ss.SSS [LEVEL] Component: message` in UTC; further lines are indented."""
     level = record["level"].name
-    head = f"{_time(record, clock)} [{level}] {_component(record)}: "
-    fields = "".join(f" {name}={value}" for name, value in record["extra"].get("fields", {}).items())
-    text = redact(_message(record) + fields)
+    head = f"{_time(record, clock)} [{level}] "
+    fields = "".join(
+        f" {name}={redact_field(name, value)}" for name, value in record["extra"].get("fields", {}).items()
+    )
+    text = redact(f"{_component(record)}: {_message(record)}{fields}")
     if colors:
         text = _CONTROL_BUT_COLOR.sub(lambda found: found[1] or _visible(found), text)
         color = record["extra"].get("color")
@@ -54,7 +56,10 @@ def render_json(record: loguru.Record, clock: Clock | None = None) -> str:
         "component": _component(record),
         "message": _COLOR.sub("", _message(record)),
     }
-    return json.dumps({name: redact(str(value)) for name, value in line.items()}, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({name: redact_field(name, value) for name, value in line.items()}, ensure_ascii=False)
+        + "\n"
+    )
 
 
 def _time(record: loguru.Record, clock: Clock | None) -> str:

@@ -36,6 +36,7 @@ _NAMED = re.compile(
     rf"))(?!{re.escape(MASK)}|None\b|null\b|Secret\()(?:(?:Bearer|Basic)\s+)?[^\s\"'\\&,;)}}\]]+",
     re.IGNORECASE,
 )
+_SECRET_NAME = re.compile(rf"{_UNMISTAKABLE}|{_ALSO_WORDS}", re.IGNORECASE)
 # A user stream's listen key stands in the path or query of its URL without a name.
 _LISTEN_KEY_URL = re.compile(r"(?P<name>/ws/|[?&/]streams=)[A-Za-z0-9_-]{40,}")
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
@@ -60,6 +61,11 @@ def redact(text: str) -> str:
     text = _PEM.sub(rf"\1{MASK}\2", text)
     text = _NAMED.sub(rf"\g<name>{MASK}", text)
     return _LISTEN_KEY_URL.sub(rf"\g<name>{MASK}", text)
+
+
+def redact_field(name: str, value: object) -> str:
+    """Return the text of `value` redacted; of a value under a secret name only the mask."""
+    return MASK if _SECRET_NAME.fullmatch(name) else redact(str(value))
 
 
 @functools.lru_cache(maxsize=2)

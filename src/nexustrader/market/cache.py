@@ -102,6 +102,7 @@ class Cache:
             if len(self._closed) > self._closed_max:
                 self._forget(next(iter(self._closed)))
         else:
+            self._closed.pop(oid, None)  # it was given up, and lives
             self._open.setdefault(order.symbol, set()).add(oid)
             if order.eid is not None:
                 self._inflight.get(order.symbol, set()).discard(oid)

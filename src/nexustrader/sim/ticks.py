@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nexustrader.schema import Kline
-from nexustrader.sim.bars import bar_path, bar_trades
+from nexustrader.sim.bars import bar_path
 from nexustrader.sim.types import Side
 
 POINTS = len(bar_path(1, 1, 1, 1))
@@ -39,16 +39,20 @@ class Tick(NamedTuple):
 def bar_ticks(kline: Kline, tick: float, lot: float) -> tuple[Tick, ...]:
     """The bar's points, in order of time. A bar with fewer lots than points has quotes and no trades.
 
-    Raises DataError when open or close lies outside low to high.
+    Buyers lead where the price rises, sellers where it falls, and whoever led before where it stays; the first point
+    is a buyer's. So no point tells of a later one by its side. Raises DataError when open or close lies outside low
+    to high.
     """
-    lots = round((kline.volume or 0.0) / lot)
-    trades = bar_trades(
-        round(kline.open / tick),
-        round(kline.high / tick),
-        round(kline.low / tick),
-        round(kline.close / tick),
-        max(lots, POINTS),
+    path = bar_path(
+        round(kline.open / tick), round(kline.high / tick), round(kline.low / tick), round(kline.close / tick)
     )
-    if lots < POINTS:
-        return tuple(Tick(trade.price, 0, trade.aggressor) for trade in trades)
-    return tuple(Tick(*trade) for trade in trades)
+    share, extra = divmod(round((kline.volume or 0.0) / lot), POINTS)
+    before, aggressor = path[0], Side.BUY
+    ticks = []
+    for place, price in enumerate(path):
+        if price != before:
+            aggressor = Side.BUY if price > before else Side.SELL
+        lots = share + (place >= POINTS - extra) if share else 0
+        ticks.append(Tick(price, lots, aggressor))
+        before = price
+    return tuple(ticks)

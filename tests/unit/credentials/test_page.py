@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import pytest
@@ -92,10 +93,56 @@ def test_mock_workflows_need_no_credentials(workspace: Workspace) -> None:
 
 @pytest.mark.slow
 def test_backtest_workflows_need_no_credentials(workspace: Workspace) -> None:
-    code = "import nexustrader.config, nexustrader.backtest, nexustrader.sim; print('imported')"
-    done = workspace.python(code, "-W", "error::UserWarning:nexustrader", "-W", "ignore")
-    assert done.stdout == "imported\n"
-    assert done.stderr == ""
+    program = workspace.write("program.py", BACKTEST)
+    done = workspace.run([sys.executable, str(program)])
+    assert "fills: 1" in done.stdout, done.stderr
+    assert done.stderr.count("Warning") == 1  # that there is no secrets file
+
+
+BACKTEST = """
+from decimal import Decimal
+
+import polars
+
+from nexustrader.backtest import Backtest
+from nexustrader.config import BasicConfig, Config, PrivateConnectorConfig, PublicConnectorConfig
+from nexustrader.constants import ExchangeType, KlineInterval, OrderSide, OrderType
+from nexustrader.exchange import BinanceAccountType
+from nexustrader.strategy import Strategy
+
+TYPE = BinanceAccountType.USD_M_FUTURE_TESTNET
+SYMBOL = "BTCUSDT-PERP.BINANCE"
+
+
+class BuyOnce(Strategy):
+    bought = False
+
+    def on_start(self):
+        self.subscribe_kline(SYMBOL, KlineInterval.MINUTE_1)
+
+    def on_kline(self, kline):
+        if not self.bought:
+            self.bought = True
+            self.create_order(SYMBOL, OrderSide.BUY, OrderType.MARKET, Decimal(1))
+
+
+bars = polars.DataFrame(
+    {
+        "timestamp": [1_735_689_600_000 + 60_000 * number for number in range(10)],
+        **{name: [100.0 + number for number in range(10)] for name in ("open", "high", "low", "close", "volume")},
+    }
+)
+config = Config(
+    strategy_id="backtest",
+    user_id="test",
+    strategy=BuyOnce(),
+    basic_config={ExchangeType.BINANCE: BasicConfig(testnet=True)},
+    public_conn_config={ExchangeType.BINANCE: [PublicConnectorConfig(account_type=TYPE)]},
+    private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=TYPE)]},
+)
+result = Backtest(config, {SYMBOL: bars}, balances={"USDT": 1_000}).run()
+print("fills:", len(result.fills))
+"""
 
 
 # -- method 1: settings file ----------------------------------------------------------------------------------

@@ -350,6 +350,15 @@ def test_secrets_are_masked_in_text_json_fields_and_tracebacks(
     assert "without us" in text
 
 
+@pytest.mark.parametrize("format_", [None, "JSON"])
+def test_a_field_with_a_secret_name_is_masked_whole(tmp_path: Path, format_: str | None) -> None:
+    setup_logging(LogConfig("OFF", "INFO", str(tmp_path), "x.log", format_))
+    get_logger("X").info("m", signature="abc def", listen_key="ghi", oid="jkl")
+    text = (tmp_path / "x.log").read_text()
+    assert not re.search("abc|def|ghi", text)
+    assert "jkl" in text
+
+
 def test_sinks_that_a_user_adds_to_loguru_see_our_lines_masked(canary: str) -> None:
     seen: list[str] = []
     number = loguru.logger.add(

@@ -9,8 +9,6 @@ from typing import Any
 
 from desk import BTC, SYMBOL
 from memory_transport import MemoryConnection, MemoryTransport, answers
-from virtual_time import LoopClock, run_virtual
-
 from nexustrader.constants import OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion, Route
@@ -23,6 +21,7 @@ from nexustrader.venue.ratelimit import RateLimiter
 from nexustrader.venue.session import RestSession
 from nexustrader.venue.spec import Endpoints
 from nexustrader.venue.transport import HttpAnswer
+from virtual_time import LoopClock, run_virtual
 
 TYPE = BinanceAccountType.USD_M_FUTURE
 ACCOUNT = "binance:USD_M_FUTURE"

@@ -6,9 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from memory_transport import MemoryTransport
-from virtual_time import run_virtual
 
+from memory_transport import MemoryTransport
 from nexustrader.error import NotSent, WsRequestNotSentError
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.tasks import TaskManager
@@ -18,6 +17,7 @@ from nexustrader.venue.stream import (
     Stream,
     reconnect_delay_ms,
 )
+from virtual_time import run_virtual
 
 
 class Site:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nexustrader.constants import KlineInterval
 from nexustrader.data.bars import Bars, build_bars, join_bars
@@ -19,12 +20,19 @@ def from_frame(frame: Any, symbol: str, interval: KlineInterval | None = None) -
 
     A pandas frame may have its times as a DatetimeIndex. Raises DataError naming the row.
     """
-    columns = {str(name).strip().lower().replace(" ", "_"): np.asarray(frame[name]) for name in frame.columns}
+    columns = {str(name).strip().lower().replace(" ", "_"): _array(frame[name]) for name in frame.columns}
     index = getattr(frame, "index", None)
-    if index is not None and np.issubdtype(np.asarray(index).dtype, np.datetime64):
-        columns.setdefault("start", np.asarray(index))
+    if index is not None and np.issubdtype((times := _array(index)).dtype, np.datetime64):
+        columns.setdefault("start", times)
     source = f"the {type(frame).__module__.split('.')[0]} frame of {symbol}"
     return build_bars(canonical(columns), symbol, source, interval=interval)
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """A column's values; times with a timezone in UTC."""
+    if getattr(column.dtype, "tz", None) is not None:
+        return np.asarray(column.to_numpy(dtype="datetime64[ns]"))
+    return np.asarray(column)
 
 
 def from_klines(klines: Sequence[Kline]) -> dict[str, Bars]:
