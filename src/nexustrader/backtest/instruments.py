@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nexustrader.constants import InstrumentType
 from nexustrader.data.bars import PRICES, Bars, Floats
@@ -62,7 +64,7 @@ def default_instrument(symbol: str, bars: Bars) -> Instrument:
         quote=quote,
         settle=base if is_inverse else quote,
         tick=finest_step(np.concatenate([getattr(bars, name)[-SAMPLE_ROWS_MAX:] for name in PRICES])),
-        lot=Decimal(1) if is_inverse else finest_step(bars.volume[-SAMPLE_ROWS_MAX:]),
+        lot=Decimal(1) if is_inverse else _lot(bars),
         min_notional=terms.min_notional or None,
         contract_size=INVERSE_CONTRACT if is_inverse else Decimal(1),
         maker=terms.maker,
@@ -70,11 +72,20 @@ def default_instrument(symbol: str, bars: Bars) -> Instrument:
     )
 
 
+def _lot(bars: Bars) -> Decimal:
+    """The step of the volumes; whole ones say little of it, then what costs up to one quote unit is traded."""
+    step = finest_step(bars.volume[-SAMPLE_ROWS_MAX:])
+    price = float(bars.close[-1])
+    if step < 1 or price <= 1:
+        return step
+    return Decimal(1).scaleb(-min(DECIMALS_MAX, math.ceil(math.log10(price))))
+
+
 def finest_step(values: Floats) -> Decimal:
     """The largest power of ten, at most 1, of which all values are multiples: 0.01 for prices in cents."""
     for decimals in range(DECIMALS_MAX):
         scaled = values * 10**decimals
-        if np.isclose(scaled, np.rint(scaled), rtol=1e-12, atol=1e-6).all():
+        if _is_whole(scaled).all():
             return Decimal(1).scaleb(-decimals)
     return Decimal(1).scaleb(-DECIMALS_MAX)
 
@@ -83,4 +94,9 @@ def off_grid(bars: Bars, tick: Decimal) -> int:
     """How many bars have a price that is no multiple of the tick, and is therefore rounded."""
     step = float(tick)
     scaled = np.stack([getattr(bars, name) for name in PRICES]) / step
-    return int(np.count_nonzero(~np.isclose(scaled, np.rint(scaled), rtol=1e-12, atol=1e-6).all(axis=0)))
+    return int(np.count_nonzero(~_is_whole(scaled).all(axis=0)))
+
+
+def _is_whole(values: Floats) -> NDArray[np.bool_]:
+    """Where a value is a whole number, but for what binary fractions cannot hold."""
+    return np.isclose(values, np.rint(values), rtol=1e-12, atol=1e-9)

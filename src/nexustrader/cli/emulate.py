@@ -67,7 +67,3 @@ def emulate(
         raise EngineBuildError(
             f"cannot listen on port {port}: {error}; choose another with --port"
         ) from error
-
-
-if __name__ == "__main__":
-    app()

@@ -15,7 +15,7 @@ from nexustrader.emulator.handover import Handover
 from nexustrader.error import EngineBuildError
 from nexustrader.kernel.entropy import Entropy
 
-MODULE = "nexustrader.cli.emulate"
+PROGRAM = ("-m", "nexustrader.cli.main", "emulate")
 READY = " listening on "
 START_S_MAX = 30.0
 STOP_S_MAX = 5.0
@@ -54,7 +54,7 @@ class EmulatorProcess:
         """
         handover = Handover.throw_away(Entropy())
         files = [data] if isinstance(data, (str, Path)) else list(data or ())
-        command = [sys.executable, "-m", MODULE, venue, "--port", str(port), "--speed", str(speed)]
+        command = [sys.executable, *PROGRAM, venue, "--port", str(port), "--speed", str(speed)]
         command += ["--seed", str(seed), "--start", start, "--market", market, "--with-parent"]
         command += ["--limit-factor", str(limit_factor)]
         for file in files:

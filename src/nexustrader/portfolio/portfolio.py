@@ -92,8 +92,14 @@ class Portfolio:
     # -- the venue's word ------------------------------------------------------------------------------------
 
     def on_position(self, event: ev.PositionEvent) -> None:
-        """Remember what the venue says. It does not move the fold: its fills do, in whichever order they come."""
-        self._stated[event.account, event.symbol] = event
+        """Remember what the venue says. It does not move the fold: its fills do, in whichever order they come.
+
+        A word that agrees with the fold is the occasion to value the position anew.
+        """
+        key = (event.account, event.symbol)
+        self._stated[key] = event
+        if key in self._positions and not self.disagrees(*key):
+            self._project(key)
 
     def disagrees(self, account: str, symbol: str) -> bool:
         """True while the venue's last word on a position differs from the fold of the fills."""

@@ -476,6 +476,7 @@ def _play(actions: list[Any], symbol: str) -> Bench:
     return bench
 
 
+@pytest.mark.slow
 @given(_actions, st.sampled_from([PERP, SPOT]))
 def test_any_history_is_told_once_consistently_and_the_same_every_time(
     actions: list[Any], symbol: str

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from decimal import Decimal
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
+
+import msgspec
 
 from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.admin import HandTrade, MarketMove, move_market
+from nexustrader.emulator.binance.admin import MarketMove, move_market
 from nexustrader.emulator.binance.server import HOST, Server
 from nexustrader.emulator.binance.venue import Settings, Venue
 from nexustrader.emulator.faults import Fault
 from nexustrader.emulator.handover import Handover
 from nexustrader.kernel.clock import LiveClock
 from nexustrader.kernel.entropy import Entropy
+
+T = TypeVar("T")
 
 NOT_STARTED = "the emulator is not running; use `async with BinanceEmulator(...) as emulator:`"
 
@@ -114,25 +117,24 @@ class BinanceEmulator:
         return self.venue.status()
 
     def inject(self, action: str, **details: object) -> int:
-        """Arms a fault, or carries it out. Raises ValueError for one that cannot be."""
-        return self.venue.inject(Fault(action=action, **details))  # type: ignore[arg-type]
+        """Arms a fault, or carries it out; see `faults.Fault`. Raises ValueError for one that cannot be."""
+        return self.venue.inject(_typed({"action": action, **details}, Fault))
 
     def move(
         self, symbol: str, bid: str, ask: str, *, product: str | None = None, quantity: str = "10"
     ) -> None:
-        """Moves a market's touch by hand; it then stands still."""
-        amount = Decimal(quantity)
-        move = MarketMove(
-            symbol=symbol,
-            product=product,  # type: ignore[arg-type]
-            bid=Decimal(bid),
-            ask=Decimal(ask),
-            bid_qty=amount,
-            ask_qty=amount,
-        )
-        move_market(self.venue, move)
+        """Moves a market's touch by hand; it then stands still. Raises ValueError for a market that is not."""
+        touch = {"bid": bid, "ask": ask, "bid_qty": quantity, "ask_qty": quantity}
+        move_market(self.venue, _typed({"symbol": symbol, "product": product, **touch}, MarketMove))
 
     def trade(self, symbol: str, price: str, quantity: str, side: str, *, product: str | None = None) -> None:
-        """Lets the market trade by hand; `side` is the aggressor's."""
-        trade = HandTrade(price=Decimal(price), qty=Decimal(quantity), side=side)  # type: ignore[arg-type]
-        move_market(self.venue, MarketMove(symbol=symbol, product=product, trade=trade))  # type: ignore[arg-type]
+        """Lets the market trade by hand; `side` is the aggressor's. Raises ValueError for a market that is not."""
+        trade = {"price": price, "qty": quantity, "side": side}
+        move_market(self.venue, _typed({"symbol": symbol, "product": product, "trade": trade}, MarketMove))
+
+
+def _typed(values: dict[str, object], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{kind.__name__} cannot be made of {values}: {error}") from error

@@ -161,7 +161,7 @@ def execution_report(
         "P": eight(ZERO),
         "F": eight(ZERO),
         "g": NO_LIST,
-        "C": "",
+        "C": "" if cancel_id is None else record.client_id,
         "x": kind,
         "X": record.status,
         "r": "NONE",

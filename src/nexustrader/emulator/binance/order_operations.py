@@ -83,7 +83,7 @@ def modify(call: Call) -> object:
 
 def place_batch(call: Call) -> object:
     """Places up to five futures orders; each item of the reply is an order or a refusal."""
-    batch = _json_list(call, "batchOrders", dict[str, str])
+    batch = _json_list(call, "batchOrders")
     results: list[object] = []
     for params in batch:
         try:
@@ -172,9 +172,9 @@ def _page(call: Call, rows: Sequence[T], *, from_start: bool) -> Sequence[T]:
     return rows[:limit] if from_start else rows[-limit:]
 
 
-def _json_list(call: Call, name: str, item: type[dict[str, str]]) -> list[dict[str, str]]:
+def _json_list(call: Call, name: str) -> list[dict[str, str]]:
     try:
-        items = msgspec.json.decode(requests.required(call.params, name), type=list[item])  # type: ignore[valid-type]
+        items = msgspec.json.decode(requests.required(call.params, name), type=list[dict[str, str]])
     except msgspec.MsgspecError:
         raise refusal(-1102, name) from None
     if not 1 <= len(items) <= BATCH_MAX:
