@@ -52,6 +52,17 @@ def test_another_course_of_orders_has_another_trace() -> None:
     assert one.trace_hash != other.trace_hash
 
 
+def test_a_single_price_of_an_order_that_never_filled_changes_the_trace() -> None:
+    def trace(price: int) -> str:
+        class Lone(Recording):
+            def on_start(self) -> None:
+                self.create_order(PERP, BUY, LIMIT, Decimal(1), Decimal(price))
+
+        return run(Lone(), flat_bars([100.0, 101.0]), latency_ms=1).trace_hash
+
+    assert trace(50) == trace(50) != trace(51)
+
+
 @pytest.mark.slow
 def test_the_trace_is_the_same_in_every_process() -> None:
     program = "from test_determinism import quoting_run; print(quoting_run()[0].trace_hash)"

@@ -33,12 +33,13 @@ from nexustrader.backtest import Backtest, BacktestEngine, Fees
 from nexustrader.backtest.assumptions import RULES
 from nexustrader.backtest.instruments import default_instrument, finest_step
 from nexustrader.backtest.result import EquityCurve
-from nexustrader.config import MockConnectorConfig
-from nexustrader.constants import InstrumentType, KlineInterval
+from nexustrader.config import MockConnectorConfig, PrivateConnectorConfig
+from nexustrader.constants import ExchangeType, InstrumentType, KlineInterval
 from nexustrader.data.bars import build_bars
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import DataError, NexusTraderError, OrderError, StrategyBuildError
-from nexustrader.exchange import BinanceAccountType
+from nexustrader.exchange import BinanceAccountType, OkxAccountType
+from nexustrader.schema import Kline
 
 
 def test_money_adds_up_to_the_last_cent() -> None:
@@ -172,6 +173,24 @@ def test_real_connectors_become_simulated_accounts_with_stated_defaults() -> Non
     assert "No balance was given for binance:USD_M_FUTURE: it begins with 10000 USDT" in text
     assert "Fees of binance:USD_M_FUTURE: those of the instrument" in text
     assert "at leverage 20" in text
+
+
+def test_a_unified_account_of_another_venue_trades_everything() -> None:
+    symbols = ("BTCUSDT-PERP.OKX", "BTCUSDT.OKX")
+
+    class Both(Recording):
+        def on_start(self) -> None:
+            self.subscribe_kline(list(symbols), KlineInterval.MINUTE_1)
+
+        def on_kline(self, kline: Kline) -> None:
+            if len(self.orders) < 3:
+                self.create_order(kline.symbol, BUY, MARKET, Decimal(1))
+
+    setup = config(Both())
+    setup.private_conn_config = {ExchangeType.OKX: [PrivateConnectorConfig(OkxAccountType.LIVE)]}
+    result = Backtest(setup, {s: flat_bars([100.0, 101.0], symbol=s) for s in symbols}).run()
+    assert {fill.symbol for fill in result.fills} == set(symbols)
+    assert list(result.balances) == ["okx:live"]
 
 
 def test_what_the_caller_says_goes_before_the_connectors() -> None:

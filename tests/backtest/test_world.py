@@ -380,6 +380,16 @@ def test_open_orders_are_cancelled_at_the_end_as_the_config_says(exits: bool) ->
     assert ("canceled" in [what for what, _ in strategy.orders]) is exits
 
 
+def test_orders_of_the_last_close_are_carried_out_before_the_end() -> None:
+    class Late(AtBars):
+        def on_stop(self) -> None:
+            self.note(f"stop with {[what for what, _ in self.orders]}")
+
+    strategy = Late({2: lambda s: s.buy()})
+    run(strategy, flat_bars([100, 101]))
+    assert strategy.heard[-1][0] == "stop with ['pending', 'accepted', 'filled']"
+
+
 def test_on_stop_is_called_once() -> None:
     class Stopping(Recording):
         def on_stop(self) -> None:

@@ -97,7 +97,7 @@ def violations(rule: Rule, source: Source) -> list[str]:
     ]
 
 
-# -- lengths and names ---------------------------------------------------------------------------------------
+# -- lengths and names -------------------------------------------------------------------------------------
 
 
 def file_length(source: Source) -> Violations:
@@ -123,7 +123,7 @@ def module_name(source: Source) -> Violations:
             yield 1, f"{part!r} says nothing: name the module after its one idea"
 
 
-# -- what may be caught --------------------------------------------------------------------------------------
+# -- what may be caught ------------------------------------------------------------------------------------
 
 
 def broad_except(source: Source) -> Violations:
@@ -143,7 +143,7 @@ def _is_broad(source: Source, node: ast.expr) -> bool:
     return source.dotted(node).removeprefix("builtins.") in {"Exception", "BaseException"}
 
 
-# -- what may be called --------------------------------------------------------------------------------------
+# -- what may be called ------------------------------------------------------------------------------------
 
 CLOCKS = frozenset(
     {"time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter"}
@@ -221,7 +221,7 @@ def dangerous_call(source: Source) -> Violations:
                 yield node.lineno, "shell=True: run a fixed argument list"
 
 
-# -- comments ------------------------------------------------------------------------------------------------
+# -- comments ----------------------------------------------------------------------------------------------
 
 TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore(\[[\w, -]+\])?(.*)", re.DOTALL)
 NOQA = re.compile(r"#\s*noqa(:\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?(.*)", re.DOTALL | re.IGNORECASE)

@@ -66,7 +66,7 @@ def test_documents_name_only_files_that_exist() -> None:
     assert not missing, "\n" + "\n".join(missing)
 
 
-# -- the rules themselves ------------------------------------------------------------------------------------
+# -- the rules themselves ----------------------------------------------------------------------------------
 
 LONG_BODY = "    pass\n"
 

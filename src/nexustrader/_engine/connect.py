@@ -9,7 +9,6 @@ from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account, account_key
 from nexustrader._strategy.runtime import Params
 from nexustrader.config import (
-    BasicConfig,
     Config,
     MockConnectorConfig,
     PrivateConnectorConfig,

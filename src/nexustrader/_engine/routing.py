@@ -90,7 +90,9 @@ class Accounts:
 def _by_priority(accounts: list[Account], kind: InstrumentType) -> list[Account]:
     order = PRIORITY.get(kind, ())
     unified = [
-        a for a in accounts if not any(hasattr(a.type, flag) for flags in PRIORITY.values() for flag in flags)
+        a
+        for a in accounts
+        if not any(getattr(a.type, flag, False) for flags in PRIORITY.values() for flag in flags)
     ]
     ranked = [a for flag in order for a in accounts if getattr(a.type, flag, False)]
     return ranked + unified

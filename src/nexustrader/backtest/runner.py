@@ -106,10 +106,13 @@ class Backtest:
         world = World(
             self._config, self._bars, self._history, self._instruments, self._accounts.settings, self._seed
         )
-        setup_logging(self._log_config, world.clock)
         wall = LiveClock()
         started_ns = wall.timestamp_ns()
-        world.run(progress)
+        setup_logging(self._log_config, world.clock)
+        try:
+            world.run(progress)
+        finally:
+            setup_logging(self._log_config)  # what is logged from here on happens in real time again
         return self._result(world, (wall.timestamp_ns() - started_ns) / NS_PER_S)
 
     # -- the result --------------------------------------------------------------------------------------------

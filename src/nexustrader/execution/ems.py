@@ -111,7 +111,7 @@ class ExecutionManager:
             self._clock.call_soon(partial(self._refuse, command, reason))
             return name
         try:
-            self._oms.begin(command)
+            self._oms.write_ahead(command)
         except JournalError as error:
             self._clock.call_soon(
                 partial(self._refuse, command, f"not sent, the journal cannot be written: {error}")
@@ -120,9 +120,11 @@ class ExecutionManager:
         if key is not None:
             self._cache.reserve_idempotent_create_order(key, name)
         self._underway[CommandKind.CREATE, command.oid] = command
-        self._send(partial(self._ports[account].submit, command))
-        self._oms.project(command.oid)
-        self._cache.add_inflight_order(command.symbol, name)
+        try:
+            self._send(partial(self._ports[account].submit, command))
+        finally:
+            self._oms.know(command)  # after the send: nothing answers before this call returns
+            self._cache.add_inflight_order(command.symbol, name)
         return name
 
     def _command(self, account: str, request: OrderRequest, now: int) -> tuple[ev.Submit, str | None]:

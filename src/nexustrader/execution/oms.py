@@ -48,18 +48,20 @@ class OrderManager:
 
     # -- commands --------------------------------------------------------------------------------------------
 
-    def begin(self, command: ev.Submit) -> None:
-        """Journal an intent and know its order. Raises JournalError: then nothing may be sent."""
+    def write_ahead(self, command: ev.Submit) -> None:
+        """Make an intent durable. Raises JournalError: then nothing may be sent."""
         self._journal.append(command)
+
+    def know(self, command: ev.Submit) -> None:
+        """Hold the order of an intent from now on, and show it in the cache."""
         self._orders[command.oid] = orders.apply(None, command).order
         if command.client_oid is not None:
             self._aliases[command.client_oid] = command.oid
+        self.project(command.oid)
 
     def refuse(self, command: ev.Submit, event: ev.OrderEvent) -> None:
         """Know an order that was refused here, before any byte of it could leave. Nothing to journal."""
-        self._orders[command.oid] = orders.apply(None, command).order
-        if command.client_oid is not None:
-            self._aliases[command.client_oid] = command.oid
+        self.know(command)
         self._move(event)
 
     def record(self, command: ev.Submit | ev.Cancel | ev.Amend | ev.CancelAll) -> None:
@@ -172,9 +174,7 @@ class OrderManager:
         return sum(1 for _ in self.open_orders())
 
     def _restore_submit(self, command: ev.Submit) -> None:
-        self._orders[command.oid] = orders.apply(None, command).order
-        if command.client_oid is not None:
-            self._aliases[command.client_oid] = command.oid
+        self.know(command)
         if command.idempotency_key is not None:
             name = command.client_oid or command.oid
             self._cache.reserve_idempotent_create_order(command.idempotency_key, name)

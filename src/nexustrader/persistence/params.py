@@ -118,7 +118,7 @@ class Params:
             del self._saved[name]
 
 
-# -- tags: an object with one key that begins with "$" -------------------------------------------------------
+# -- tags: an object with one key that begins with "$" -----------------------------------------------------
 
 
 def _tagged(value: object) -> object:

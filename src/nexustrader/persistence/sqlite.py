@@ -32,8 +32,10 @@ Durability = Literal["process", "power"]
 Row = tuple[Any, Any, Any, Any]  # seq, version, crc, body: of any type when damaged
 
 BUSY_TIMEOUT_MS = 500  # how long a write waits for another strategy that writes to the same file
+# A record makes a page dirty, and the log takes whole pages: small ones cost less an append.
+PAGE_BYTES = 1024
 WAL_SIZE_MAX = 16 << 20  # bytes to which the log is cut when it starts over
-APPENDS_PER_CHECKPOINT_MAX = 10_000  # some 40 MB of log: the last resort when nobody calls `checkpoint`
+APPENDS_PER_CHECKPOINT_MAX = 10_000  # 10 to 20 MB of log: the last resort when nobody calls `checkpoint`
 
 _SYNCHRONOUS: Mapping[Durability, str] = {"process": "NORMAL", "power": "FULL"}
 
@@ -176,8 +178,6 @@ class SqliteJournal:
             try:
                 connection = self._connect()
                 try:
-                    # A connection knows of the log only after it has read.
-                    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 finally:
                     connection.close()
@@ -219,6 +219,7 @@ class SqliteJournal:
         """Opens and checks the file; returns the last record's number."""
         connection = self._connection = self._connect()
         self._execute = connection.cursor().execute
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")  # counts for a new file only
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise JournalError(f"the disk of {self.path} allows journal mode {mode!r} only; use a local disk")

@@ -226,7 +226,7 @@ class SimExchange:
 
     def _arrive(self, call: Callable[[], None]) -> None:
         """The command reaches the venue after the latency, and never within the call that gave it."""
-        if False:
+        if self.settings.latency_ms:
             self._clock.call_at(self._clock.timestamp_ns() + self.settings.latency_ms * NS_PER_MS, call)
         else:
             self._clock.call_soon(call)

@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from nexustrader.constants import AccountType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
-from nexustrader.error import Denied, EngineBuildError, NotSent, OutcomeUnknown, PositionModeError, WireError
+from nexustrader.error import (
+    Denied,
+    EngineBuildError,
+    InstrumentError,
+    NotSent,
+    OutcomeUnknown,
+    PositionModeError,
+    WireError,
+)
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock, VenueSink
 from nexustrader.kernel.tasks import TaskManager
-from nexustrader.venue.classify import conclude, reason_of, rule_of
+from nexustrader.venue.classify import conclude, reason_of
 from nexustrader.venue.requests import PendingRequests
 from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Endpoints, Reply, Request, UserStreamKind, Venue
@@ -35,8 +43,11 @@ ORDER_KINDS: Mapping[type, CommandKind] = {
     ev.Amend: CommandKind.AMEND,
     ev.CancelAll: CommandKind.CANCEL_ALL,
 }
-# What a venue says before private events stop: the socket is closed at once, and its reconnect resyncs.
-RECONNECT_AT = frozenset({"stream_terminated", "server_shutdown"})
+# What a venue says when private events stop: their socket is closed at once, and its reconnect resyncs.
+RENEW_SILENTLY = frozenset({"stream_terminated", "server_shutdown"})
+RENEW_AT = RENEW_SILENTLY | {"listen_key_expired"}
+
+T = TypeVar("T")
 
 _log = get_logger("Gateway")
 
@@ -92,7 +103,9 @@ class Gateway:
     def _make_user_stream(self, endpoints: Endpoints, transport: Transport, entropy: Any) -> UserStream:
         common = (self.account, self._venue, self._type, self._by_venue_symbol.get, self._deliver)
         if self._venue.user_stream(self._type) is UserStreamKind.TRADE_SOCKET:
-            return TradeSocketStream(*common, self._send_trade, self._signer, self._session.time.now_ms)
+            return TradeSocketStream(
+                *common, self._send_trade, self._drop_trade, self._signer, self._session.time.now_ms
+            )
         return ListenKeyStream(*common, endpoints.stream, self._session, transport, self._tasks, entropy)
 
     def attach(self, sink: VenueSink) -> None:
@@ -117,9 +130,9 @@ class Gateway:
         self._tasks.create_task(self._keep_time(), name=f"clock {self.account}")
 
     async def _wait_ready(self) -> None:
+        await self._user.wait_up()  # first: only this one says that the credentials are refused
         if self._trade is not None:
             await self._trade.wait_up()
-        await self._user.wait_up()
 
     async def _refuse_hedge_mode(self) -> None:
         request = self._venue.position_mode_request(self._type)
@@ -148,103 +161,130 @@ class Gateway:
     # -- commands --------------------------------------------------------------------------------------------
 
     def submit(self, command: ev.Submit) -> None:
-        instrument = self._instruments[command.symbol]
-        if self._session.order_wait_ms(1):
-            wait = self._session.order_wait_ms(1)
-            self._finish(command, Conclusion.NOT_SENT, f"order rate limit reached, free again in {wait} ms")
+        if wait_ms := self._session.order_wait_ms(1):
+            reason = f"order rate limit reached, free again in {wait_ms} ms"
+            self._finish(command, Conclusion.NOT_SENT, reason)
         elif command.route is Route.WS:
-            self._by_socket(command, instrument)
+            self._by_socket(command)
         else:
-            self._spawn(command, lambda: self._venue.order_request(self._type, instrument, command))
+            self._by_rest(command, lambda i: self._venue.order_request(self._type, i, command))
 
     def cancel(self, command: ev.Cancel) -> None:
-        instrument = self._instruments[command.symbol]
         if command.route is Route.WS:
-            self._by_socket(command, instrument)
+            self._by_socket(command)
         else:
-            self._spawn(command, lambda: self._venue.cancel_request(self._type, instrument, command))
+            self._by_rest(command, lambda i: self._venue.cancel_request(self._type, i, command))
 
     def amend(self, command: ev.Amend) -> None:
-        instrument = self._instruments[command.symbol]
-        self._spawn(command, lambda: self._venue.amend_request(self._type, instrument, command))
+        self._by_rest(command, lambda i: self._venue.amend_request(self._type, i, command))
 
     def cancel_all(self, command: ev.CancelAll) -> None:
-        instrument = self._instruments[command.symbol]
-        self._spawn(command, lambda: self._venue.cancel_all_request(self._type, instrument, command))
+        self._by_rest(command, lambda i: self._venue.cancel_all_request(self._type, i, command))
 
-    def _by_socket(self, command: ev.Submit | ev.Cancel, instrument: Instrument) -> None:
-        request_id = f"{next(self._ids)}"
+    def _by_socket(self, command: ev.Submit | ev.Cancel) -> None:
         trade = self._trade
         if trade is None:
             self._finish(command, Conclusion.NOT_SENT, f"{self._type.value} has no order socket")
             return
+        request_id = f"{next(self._ids)}"
+        frame = self._built(
+            command,
+            lambda i: self._venue.order_frame(
+                self._type, i, command, request_id, self._signer, self._session.time.now_ms()
+            ),
+        )
+        if frame is None:
+            return
+        self._pending.add(
+            request_id, command
+        )  # before the send: what may have left is waited for, come what may
         try:
-            frame = self._venue.order_frame(
-                self._type, instrument, command, request_id, self._signer, self._session.time.now_ms()
-            )
             trade.send(frame)
+        except NotSent as error:
+            self._pending.take(request_id)
+            self._finish(command, Conclusion.NOT_SENT, str(error))
+            return
+        if type(command) is ev.Submit:
+            self._session.limiter.spend("orders", 1, self._clock.timestamp_ms())
+
+    def _by_rest(self, command: ev.Command, build: Callable[[Instrument], Request | None]) -> None:
+        request = self._built(command, build)
+        if request is not None:
+            self._tasks.create_task(self._send(command, request), name=f"{self.account} {request.path}")
+
+    def _built(self, command: ev.Command, build: Callable[[Instrument], T | None]) -> T | None:
+        """What `build` makes of the command. None when nothing can be made: then it has ended, unsent."""
+        try:
+            built = build(self._instrument(command.symbol))
+            if built is not None:
+                return built
+            reason = f"{self._type.value} has no such call"
         except Denied as error:
-            self._finish(command, Conclusion.REJECTED, str(error))
+            reason = str(error)
+        except (
+            Exception
+        ) as error:  # tidy: ok — a command always ends in a result, and nothing of this one has left
+            _log.exception(f"{self.account}: a request could not be built")
+            reason = f"the request could not be built: {type(error).__name__}: {error}"
+        # A change that was not sent leaves its order as it is; an order that was not sent does not exist.
+        is_create = isinstance(command, ev.Submit)
+        self._finish(command, Conclusion.REJECTED if is_create else Conclusion.NOT_SENT, reason)
+        return None
+
+    async def _send(self, command: ev.Command, request: Request) -> None:
+        try:
+            if banned := self._session.limiter.banned_ms(self._clock.timestamp_ms()):
+                raise NotSent(f"the venue wants silence for another {banned} ms")
+            reply = await self._session.send_in_sync(request)
         except NotSent as error:
             self._finish(command, Conclusion.NOT_SENT, str(error))
+        except OutcomeUnknown as error:
+            self._finish(command, Conclusion.UNKNOWN, str(error))
+        except Exception as error:  # tidy: ok — a command always ends in a result; this one may have left
+            _log.exception(f"{self.account}: {request.path} failed")
+            self._finish(command, Conclusion.UNKNOWN, f"{type(error).__name__}: {error}")
         else:
-            self._pending.add(request_id, command)
-            if type(command) is ev.Submit:
-                self._session.limiter.spend("orders", 1, self._clock.timestamp_ms())
+            self._on_reply(command, reply)
 
-    def _send_trade(self, build: Any) -> None:
+    def _send_trade(self, build: Callable[[str], bytes]) -> None:
         """Let the user stream speak on the order socket: `build(request_id) -> frame`."""
         if self._trade is None:
             raise NotSent(f"{self.account} has no order socket")
         self._trade.send(build(f"u{next(self._ids)}"))
 
-    def _spawn(self, command: ev.Command, build: Any) -> None:
-        try:
-            request = build()
-            if request is None:
-                raise Denied(f"{self._type.value} has no such call")
-        except Denied as error:
-            self._finish(command, Conclusion.REJECTED, str(error), Route.REST)
-            return
-        self._tasks.create_task(self._by_rest(command, request), name=f"{self.account} {request.path}")
+    def _drop_trade(self, reason: str) -> None:
+        if self._trade is not None:
+            self._trade.drop(reason)
 
-    async def _by_rest(self, command: ev.Command, request: Request) -> None:
+    def _instrument(self, symbol: str) -> Instrument:
         try:
-            if banned := self._session.limiter.banned_ms(self._clock.timestamp_ms()):
-                raise NotSent(f"the venue wants silence for another {banned} ms")
-            reply = await self._session.send(request)
-            if not reply.ok and rule_of(self._venue.spec, reply).retry_after_sync:
-                await self._session.sync_time()
-                reply = await self._session.send(request)
-        except NotSent as error:
-            self._finish(command, Conclusion.NOT_SENT, str(error), Route.REST)
-        except OutcomeUnknown as error:
-            self._finish(command, Conclusion.UNKNOWN, str(error), Route.REST)
-        else:
-            self._on_reply(command, reply, Route.REST)
+            return self._instruments[symbol]
+        except KeyError:
+            raise InstrumentError(
+                f"{symbol} is not traded on {self._type.value} now: it is another account's symbol, or was delisted"
+            ) from None
 
     # -- conclusions -----------------------------------------------------------------------------------------
 
-    def _on_reply(self, command: ev.Command, reply: Reply, route: Route) -> None:
+    def _on_reply(self, command: ev.Command, reply: Reply) -> None:
         conclusion = conclude(self._venue.spec, reply)
         if conclusion is not Conclusion.ACCEPTED:
-            self._finish(command, conclusion, reason_of(reply), route, reply)
+            self._finish(command, conclusion, reason_of(reply), reply)
             return
         try:
             events = self._venue.parse_order_reply(
                 self._type, self._instruments[command.symbol], command, reply.body, self._clock.timestamp_ms()
             )
-        except WireError as error:
-            self._finish(command, Conclusion.UNKNOWN, str(error), route, reply)
+        except Exception as error:  # tidy: ok — an answer that cannot be read, for whatever reason, is no answer
+            self._finish(command, Conclusion.UNKNOWN, f"{type(error).__name__}: {error}", reply)
             return
-        self._finish(command, Conclusion.ACCEPTED, None, route, reply, events)
+        self._finish(command, Conclusion.ACCEPTED, None, reply, events)
 
     def _finish(
         self,
         command: ev.Command,
         conclusion: Conclusion,
         reason: str | None,
-        route: Route | None = None,
         reply: Reply | None = None,
         events: tuple[ev.OrderEvent, ...] = (),
     ) -> None:
@@ -257,7 +297,7 @@ class Gateway:
                 symbol=command.symbol,
                 account=self.account,
                 timestamp=self._clock.timestamp_ms(),
-                route=route or Route.WS,
+                route=command.route if isinstance(command, ev.Submit | ev.Cancel) else Route.REST,
                 reason=reason,
                 code=reply.code if reply is not None else None,
                 events=events,
@@ -283,8 +323,9 @@ class Gateway:
         try:
             answer = self._venue.parse_ws_reply(raw)
         except WireError as error:
-            # It may have been the reply to an order; that one now times out and is asked for.
+            # It may have been the reply to an order, which now times out and is asked for; or a private event.
             _log.error(f"{self.account}: a frame on the order socket cannot be read: {error}")
+            self._deliver("resync_needed")
             return
         if answer is None:
             self._user.on_trade_frame(raw)
@@ -299,7 +340,7 @@ class Gateway:
             return
         command = self._pending.take(answer.request_id)
         if command is not None:
-            self._on_reply(command, answer.reply, Route.WS)
+            self._on_reply(command, answer.reply)
 
     # -- facts -----------------------------------------------------------------------------------------------
 
@@ -311,16 +352,16 @@ class Gateway:
             self._sink.on_balance(fact)
         elif isinstance(fact, ev.PositionEvent):
             self._sink.on_position(fact)
-        elif fact in RECONNECT_AT:
-            if self._trade is not None:
-                self._trade.drop(fact)
         else:
-            self._sink.on_status(self.account, fact)
+            if fact not in RENEW_SILENTLY:
+                self._sink.on_status(self.account, fact)
+            if fact in RENEW_AT:
+                self._user.renew(fact)
 
     # -- queries ---------------------------------------------------------------------------------------------
 
     async def query_order(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
-        instrument = self._instruments[symbol]
+        instrument = self._instrument(symbol)
         reply = await self._session.ask(
             self._venue.query_order_request(self._type, instrument.venue_symbol, oid, eid)
         )
@@ -332,12 +373,12 @@ class Gateway:
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         if eid is None:
             return []
-        instrument = self._instruments[symbol]
+        instrument = self._instrument(symbol)
         reply = await self._session.ask(self._venue.fills_request(self._type, instrument.venue_symbol, eid))
         return self._venue.parse_fills(self._type, self.account, oid, self._by_venue_symbol.get, reply.body)
 
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
-        native = self._instruments[symbol].venue_symbol if symbol is not None else None
+        native = self._instrument(symbol).venue_symbol if symbol is not None else None
         reply = await self._session.ask(self._venue.open_orders_request(self._type, native))
         return self._venue.parse_orders(self._type, self.account, self._by_venue_symbol.get, reply.body)
 

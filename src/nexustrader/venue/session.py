@@ -6,7 +6,7 @@ import asyncio
 import copy
 from collections.abc import Mapping
 
-from nexustrader.error import AuthFailed, OutcomeUnknown, RateLimited, VenueRejected, WireError
+from nexustrader.error import AuthFailed, NotSent, OutcomeUnknown, RateLimited, VenueRejected, WireError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock
 from nexustrader.venue.classify import reason_of, rule_of
@@ -78,7 +78,11 @@ class RestSession:
         after = self._clock.timestamp_ms()
         if not reply.ok:
             raise OutcomeUnknown(f"the venue's clock could not be read: {reason_of(reply)}")
-        self.time.learn(before, self._venue.parse_server_time(reply.body), after)
+        try:
+            server_ms = self._venue.parse_server_time(reply.body)
+        except WireError as error:
+            raise OutcomeUnknown(f"the venue's clock could not be read: {error}") from None
+        self.time.learn(before, server_ms, after)
 
     async def send(self, request: Request) -> Reply:
         """Send once. Raises NotSent, or OutcomeUnknown when no readable answer came."""
@@ -105,6 +109,18 @@ class RestSession:
             )
         return reply
 
+    async def send_in_sync(self, request: Request) -> Reply:
+        """As `send`, and once more when refused for clock skew: that refusal proves that nothing was done."""
+        reply = await self.send(request)
+        if reply.ok or not rule_of(self._venue.spec, reply).retry_after_sync:
+            return reply
+        try:
+            await self.sync_time()
+        except (NotSent, OutcomeUnknown) as error:
+            _log.warning(f"{request.path} was refused for clock skew, which could not be corrected: {error}")
+            return reply
+        return await self.send(request)
+
     async def ask(self, request: Request) -> Reply:
         """A query: waits for room in the limits and repeats once after a clock correction.
 
@@ -112,10 +128,7 @@ class RestSession:
         OutcomeUnknown or NotSent for all others, because none of them is an answer.
         """
         await self._wait_for_room(request)
-        reply = await self.send(request)
-        if not reply.ok and rule_of(self._venue.spec, reply).retry_after_sync:
-            await self.sync_time()
-            reply = await self.send(request)
+        reply = await self.send_in_sync(request)
         if reply.ok or self._venue.is_not_found(reply):
             return reply
         rule = rule_of(self._venue.spec, reply)

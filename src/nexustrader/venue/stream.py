@@ -28,7 +28,8 @@ class Stream:
     """Keeps one connection alive.
 
     `url` is asked anew for every attempt (a listen key may have changed). `on_up` runs after each connect and may
-    await a logon; it is cancelled when the socket closes under it. `on_down(reason)` follows each `on_up`.
+    await a logon; it is cancelled when the socket closes under it. `on_down(reason)` follows each `on_up`. Whatever
+    one of them raises ends the attempt, never the stream.
     """
 
     def __init__(
@@ -100,11 +101,12 @@ class Stream:
             began = loop.time()
             try:
                 connection = await self._transport.connect(await self._url(), self._on_frame)
+                connected_before, reconnected = True, connected_before
+                await self._hold(connection, reconnected)
             except NotSent as error:
                 _log.warning(f"{self.name}: {error}")
-            else:
-                await self._hold(connection, connected_before)
-                connected_before = True
+            except Exception as error:  # tidy: ok — a stream whose task dies is silent for good
+                _log.exception(f"{self.name}: {error}; connecting again")
             attempt = 0 if loop.time() - began > STABLE_AFTER_S else attempt + 1
             if not self._stopping:
                 await asyncio.sleep(reconnect_delay_ms(attempt, self._entropy.random()) / 1000)
@@ -133,6 +135,9 @@ class Stream:
             await self._on_up(reconnected)
         except NotSent as error:
             _log.warning(f"{self.name}: {error}")
-            connection.close()
+        except Exception as error:  # tidy: ok — a socket without its logon would be open and silent
+            _log.exception(f"{self.name}: the logon failed: {error}")
+        else:
+            self._ready.set()
             return
-        self._ready.set()
+        connection.close()

@@ -40,9 +40,11 @@ class Connection(Protocol):
     def send(self, payload: bytes) -> None:
         """Hand one text frame to the socket. Raises WsRequestNotSentError when the socket is already closed."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close at once: nothing can be sent any more."""
+
     async def wait_closed(self) -> str:
-        """Return the reason once the socket is closed, by whichever side."""
+        """Return the reason once the socket is closed, by whichever side. Never raises for what closed it."""
 
 
 class Transport(Protocol):
@@ -99,21 +101,24 @@ class _PicowsConnection:
         self._transport = transport
         self._listener = listener
         self._text = picows.WSMsgType.TEXT
+        self._is_closing = False
 
     def send(self, payload: bytes) -> None:
         transport = self._transport
-        if transport.is_disconnected:
+        # Race: between a CLOSE (or our own close) and the end of the connection picows drops frames in silence.
+        if self._is_closing or transport.is_close_frame_sent or transport.is_disconnected:
             raise WsRequestNotSentError
         transport.send(self._text, payload)
 
     def close(self) -> None:
+        self._is_closing = True
         self._listener.reason = "closed by us"
-        self._transport.disconnect()
+        self._transport.disconnect(graceful=False)  # a dead peer would hold up a graceful end for minutes
 
     async def wait_closed(self) -> str:
         try:
             await self._transport.wait_disconnected()
-        except (OSError, picows.WSError) as error:
+        except Exception as error:  # tidy: ok — picows raises here what the handler of a frame raised
             return f"{type(error).__name__}: {error}"
         return self._listener.reason
 

@@ -7,18 +7,26 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from nexustrader.constants import AccountType
-from nexustrader.error import AuthFailed, NexusTraderError, NotSent, OutcomeUnknown, VenueRejected, WireError
+from nexustrader.domain.outcome import Conclusion
+from nexustrader.error import (
+    AuthFailed,
+    NexusTraderError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    VenueRejected,
+    WireError,
+)
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.tasks import TaskManager
-from nexustrader.venue.classify import reason_of
+from nexustrader.venue.classify import conclude, reason_of, rule_of
 from nexustrader.venue.session import RestSession
 from nexustrader.venue.spec import Reply, Resolve, Signer, Venue
 from nexustrader.venue.stream import Stream
 from nexustrader.venue.transport import Transport
 
 LOGON_TIMEOUT_S = 10.0
-ALREADY_SUBSCRIBED = "-2035"
 
 Deliver = Callable[[Any], None]
 
@@ -33,6 +41,9 @@ class UserStream(Protocol):
         """Return when private events flow. Raises AuthFailed when they never will."""
 
     async def stop(self) -> None: ...
+    def renew(self, reason: str) -> None:
+        """Close the socket that carries private events; its reconnect starts them anew and resyncs."""
+
     async def on_trade_up(self) -> None: ...
     def on_trade_down(self, _reason: str) -> None: ...
     def on_trade_frame(self, raw: bytes) -> None: ...
@@ -51,7 +62,8 @@ class _Reader:
         self._resolve = resolve
         self.deliver = deliver
         self._failed: NexusTraderError | None = None
-        self._up = asyncio.Event()
+        self._settled = asyncio.Event()  # up, or failed
+        self._is_up = False
         self._was_up = False
 
     def read(self, raw: bytes) -> None:
@@ -66,24 +78,27 @@ class _Reader:
             self.deliver(fact)
 
     def mark_up(self) -> None:
-        self._up.set()
+        self._is_up, self._failed = True, None
+        self._settled.set()
         self.deliver("connected")
         if self._was_up:
             self.deliver("reconnected")
         self._was_up = True
 
     def mark_down(self) -> None:
-        if self._up.is_set():
-            self._up.clear()
+        if self._is_up:
+            self._is_up = False
+            self._settled.clear()
             self.deliver("disconnected")
 
     def fail(self, error: NexusTraderError) -> None:
-        """Give up: the credentials are wrong, trying again cannot help."""
+        """The credentials were refused: a start ends here; a stream that ran before goes on trying, and says so."""
+        _log.error(f"{self.account}: no private events: {error}")
         self._failed = error
-        self._up.set()
+        self._settled.set()
 
     async def wait_up(self) -> None:
-        await self._up.wait()
+        await self._settled.wait()
         if self._failed is not None:
             raise self._failed
 
@@ -99,11 +114,13 @@ class TradeSocketStream(_Reader):
         resolve: Resolve,
         deliver: Deliver,
         send: Callable[[Callable[[str], bytes]], None],
+        drop: Callable[[str], None],
         signer: Signer,
         now_ms: Callable[[], int],
     ) -> None:
         super().__init__(account, venue, account_type, resolve, deliver)
         self._send = send
+        self._drop = drop
         self._signer = signer
         self._now_ms = now_ms
         self._reply: asyncio.Future[Reply] | None = None
@@ -114,22 +131,24 @@ class TradeSocketStream(_Reader):
     async def stop(self) -> None:
         """Nothing to do: it ends with the order socket."""
 
+    def renew(self, reason: str) -> None:
+        self._drop(reason)
+
     async def on_trade_up(self) -> None:
-        """Subscribe. Raises NotSent so that the socket is reconnected."""
+        """Subscribe. Raises NotSent when private events do not flow, so that the socket is reconnected."""
         self._reply = asyncio.get_running_loop().create_future()
         self._send(lambda rid: self._venue.user_subscribe_frame(rid, self._signer, self._now_ms()))
         try:
             reply = await asyncio.wait_for(self._reply, LOGON_TIMEOUT_S)
         except TimeoutError:
             raise NotSent(f"{self.account}: no answer to the private subscription") from None
-        if reply.ok or reply.code == ALREADY_SUBSCRIBED:
+        if conclude(self._venue.spec, reply) is Conclusion.ACCEPTED:
             self.mark_up()
-        elif reply.status in (400, 401):
-            self.fail(
-                AuthFailed(f"account {self.account}: private events refused: {reason_of(reply)}", reply.code)
-            )
-        else:
-            raise NotSent(f"{self.account}: private subscription failed: {reason_of(reply)}")
+            return
+        problem = f"account {self.account}: private events refused: {reason_of(reply)}"
+        if rule_of(self._venue.spec, reply).fatal_auth:
+            self.fail(AuthFailed(problem, reply.code))
+        raise NotSent(problem)
 
     def on_trade_down(self, _reason: str) -> None:
         if self._reply is not None and not self._reply.done():
@@ -160,7 +179,7 @@ class ListenKeyStream(_Reader):
         tasks: TaskManager,
         entropy: Entropy,
     ) -> None:
-        super().__init__(account, venue, account_type, resolve, self._watch(deliver))
+        super().__init__(account, venue, account_type, resolve, deliver)
         self._base = stream_url
         self._session = session
         self._tasks = tasks
@@ -175,20 +194,15 @@ class ListenKeyStream(_Reader):
             on_down=lambda _reason: self.mark_down(),
         )
 
-    def _watch(self, deliver: Deliver) -> Deliver:
-        def watched(fact: Any) -> None:
-            deliver(fact)
-            if fact == "listen_key_expired":
-                self._stream.drop("the listen key expired")  # the next connect fetches a new one
-
-        return watched
-
     def start(self) -> None:
         self._stream.start()
         self._tasks.create_task(self._keep_alive(), name=f"listen key {self.account}")
 
     async def stop(self) -> None:
         await self._stream.stop()
+
+    def renew(self, reason: str) -> None:
+        self._stream.drop(reason)  # the next connect fetches a new key
 
     async def _url(self) -> str:
         request = self._venue.listen_key_request(self._type, keepalive=False)
@@ -199,7 +213,10 @@ class ListenKeyStream(_Reader):
             raise NotSent(str(error)) from None
         except (OutcomeUnknown, VenueRejected) as error:
             raise NotSent(f"no listen key: {error}") from None
-        key = self._venue.parse_listen_key(reply.body)
+        try:
+            key = self._venue.parse_listen_key(reply.body)
+        except WireError as error:
+            raise NotSent(f"no listen key: {error}") from None
         return self._base + self._venue.listen_key_route(self._type, key)
 
     async def _on_up(self, _reconnected: bool) -> None:
@@ -210,11 +227,11 @@ class ListenKeyStream(_Reader):
             await asyncio.sleep(self._venue.spec.listen_key_keepalive_ms / 1000)
             try:
                 await self._session.ask(self._venue.listen_key_request(self._type, keepalive=True))
+            except (NotSent, OutcomeUnknown, RateLimited) as error:
+                _log.warning(f"{self.account}: the listen key was not refreshed, trying again: {error}")
             except VenueRejected as error:
                 _log.warning(f"{self.account}: the listen key is gone ({error}), fetching a new one")
-                self._stream.drop("the listen key could not be kept alive")
-            except (NotSent, OutcomeUnknown) as error:
-                _log.warning(f"{self.account}: the listen key was not refreshed, trying again: {error}")
+                self.renew("the listen key could not be kept alive")
 
     async def on_trade_up(self) -> None:
         """The order socket carries no private events here."""

@@ -416,6 +416,26 @@ def test_live_timers_run_in_order_and_never_early(loop: asyncio.AbstractEventLoo
     assert all(due_ns <= ran_ns < due_ns + 30 * MS for due_ns, ran_ns in seen)
 
 
+def test_live_timer_wakes_the_loop_once_and_does_not_spin(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = LiveClock(loop)
+    arm = clock._arm
+    armed: list[int] = []
+
+    def count_and_arm(on: asyncio.AbstractEventLoop) -> None:
+        armed.append(clock.timestamp_ns())
+        arm(on)
+
+    monkeypatch.setattr(clock, "_arm", count_and_arm)
+    ran: list[int] = []
+    clock.call_at(clock.timestamp_ns() + 10_900_000, lambda: ran.append(clock.timestamp_ns()))
+    run_for(loop, 0.03)
+    clock.detach()
+    assert len(ran) == 1
+    assert len(armed) <= 4
+
+
 def test_timers_set_before_the_loop_wait_for_it(loop: asyncio.AbstractEventLoop) -> None:
     clock = LiveClock()
     seen: list[str] = []

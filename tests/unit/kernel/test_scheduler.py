@@ -70,7 +70,7 @@ def seconds_after_begin(world: World) -> list[float]:
     return [(run - BEGIN).total_seconds() for run in world.runs]
 
 
-# -- triggers ------------------------------------------------------------------------------------------------
+# -- triggers ----------------------------------------------------------------------------------------------
 
 
 def test_interval_runs_first_one_interval_from_now(world: World) -> None:
@@ -147,7 +147,7 @@ def test_trigger_object_is_used_as_it_is(world: World) -> None:
         world.scheduler.add(world.note, CronTrigger(hour=13), minute=5)
 
 
-# -- summer time -----------------------------------------------------------------------------------------------
+# -- summer time -------------------------------------------------------------------------------------------
 
 
 def test_cron_keeps_its_wall_clock_hour_across_summer_time() -> None:
@@ -176,7 +176,7 @@ def test_interval_is_elapsed_time_across_summer_time() -> None:
     assert [run.hour for run in world.runs] == [12, 12]
 
 
-# -- life of a job ------------------------------------------------------------------------------------------------
+# -- life of a job -----------------------------------------------------------------------------------------
 
 
 def test_job_added_before_start_begins_at_start(world: World) -> None:
@@ -221,6 +221,13 @@ def test_missed_runs_are_coalesced_into_one(world: World) -> None:
     assert seconds_after_begin(world) == [5.5, 5.5, 5.75, 6]
 
 
+def test_blocked_until_a_scheduled_time_is_one_run_and_not_two(world: World) -> None:
+    world.scheduler.add(world.note, "interval", seconds=1)
+    world.clock.set_time(world.clock.timestamp_ns() + 5_000_000_000)
+    world.advance(seconds=1)
+    assert seconds_after_begin(world) == [5, 6]
+
+
 def test_two_jobs_at_one_time_run_in_the_order_added(world: World) -> None:
     seen: list[str] = []
     for name in ("a", "b", "c"):
@@ -260,7 +267,7 @@ def test_jitter_delays_each_run_and_is_seeded() -> None:
     assert all(0 <= delay < 2 for delay in first)
 
 
-# -- functions ----------------------------------------------------------------------------------------------------
+# -- functions ---------------------------------------------------------------------------------------------
 
 
 def test_exception_is_reported_and_the_job_goes_on(world: World) -> None:

@@ -25,7 +25,7 @@ async def fail() -> None:
     raise ZeroDivisionError
 
 
-# -- tasks ---------------------------------------------------------------------------------------------------
+# -- tasks -------------------------------------------------------------------------------------------------
 
 
 async def test_result_of_a_task_is_available_and_the_task_forgotten() -> None:
@@ -109,7 +109,7 @@ async def test_hurry_ends_the_wait_of_cancel_all() -> None:
     await task
 
 
-# -- shutdown ------------------------------------------------------------------------------------------------
+# -- shutdown ----------------------------------------------------------------------------------------------
 
 
 async def test_wait_ends_when_shutdown_is_requested_from_another_thread() -> None:
@@ -225,7 +225,7 @@ def test_second_signal_breaks_into_user_code_that_blocks_the_loop(loop_factory: 
     assert child.end() == 0
 
 
-# -- IoThread ------------------------------------------------------------------------------------------------
+# -- IoThread ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

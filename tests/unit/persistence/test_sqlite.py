@@ -57,7 +57,7 @@ def fill(open_journal: OpenJournal, record: MakeRecord, count: int) -> None:
         journal.append_many(record(n) for n in range(1, count + 1))
 
 
-# -- restart -------------------------------------------------------------------------------------------------
+# -- restart -----------------------------------------------------------------------------------------------
 
 
 def test_records_and_parameters_are_there_after_a_restart(
@@ -119,7 +119,7 @@ def test_every_record_whose_append_returned_survives_kill(
     assert journal.append(ev.BalanceEvent(account="a", asset="USDT", free=Decimal(0), timestamp=0)) > told
 
 
-# -- files and locks -----------------------------------------------------------------------------------------
+# -- files and locks ---------------------------------------------------------------------------------------
 
 
 def test_files_are_private_from_the_start_whatever_the_umask(
@@ -156,6 +156,14 @@ def test_second_engine_is_refused_with_the_holders_process(open_journal: OpenJou
         open_journal()
     first.close()
     open_journal()
+
+
+def test_lock_names_its_present_holder_only(open_journal: OpenJournal, path: Path) -> None:
+    open_journal().close()
+    path.with_name("cache.db.grid_alice.lock").write_text("12345678901234567890")
+    open_journal()
+    with pytest.raises(JournalLockedError, match=f"process {os.getpid()} already"):
+        open_journal()
 
 
 @pytest.mark.slow
@@ -224,8 +232,7 @@ def test_path_with_characters_of_a_url_is_a_path(tmp_path: Path, record: MakeRec
     assert path.stat().st_size > 0
 
 
-# -- whose journal
-# ---------------------------------------------------------------------------------------------
+# -- whose journal -----------------------------------------------------------------------------------------
 
 
 def test_journal_of_another_key_is_refused(open_journal: OpenJournal, record: MakeRecord) -> None:
@@ -295,8 +302,7 @@ def test_hostile_ids_stay_within_their_tables(open_journal: OpenJournal, record:
     assert list(one.replay()) == [record(1)]
 
 
-# -- versions
-# ----------------------------------------------------------------------------------------------------
+# -- versions ----------------------------------------------------------------------------------------------
 
 
 def set_format(path: Path, version: int) -> None:
@@ -347,8 +353,7 @@ def test_conversion_that_fails_leaves_the_journal_as_it_was(
         assert not connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '%extra'").fetchall()
 
 
-# -- damage
-# ------------------------------------------------------------------------------------------------------
+# -- damage ------------------------------------------------------------------------------------------------
 
 
 def test_damaged_last_record_is_put_aside_with_a_warning(
@@ -445,8 +450,7 @@ def test_damaged_pages_give_an_error_and_never_wrong_records(
     assert outcomes["read"] > 5
 
 
-# -- faults that pass
-# ----------------------------------------------------------------------------------------------
+# -- faults that pass --------------------------------------------------------------------------------------
 
 
 def test_locked_database_is_an_error_until_it_is_released(
@@ -583,8 +587,18 @@ def test_records_that_vanished_while_the_disk_was_away_are_noticed(
             journal.append(record(4))
 
 
-# -- the log
-# -------------------------------------------------------------------------------------------------------
+def test_reopening_that_fails_does_not_hold_up_other_strategies(
+    open_journal: OpenJournal, path: Path, record: MakeRecord
+) -> None:
+    journal, other = open_journal(), open_journal("trend", busy_timeout_ms=0)
+    set_format(path, layout.FORMAT_VERSION + 1)
+    journal._is_suspect = True
+    with pytest.raises(JournalError, match="a newer version wrote it"):
+        journal.append(record(1))
+    assert other.append(record(1)) == 1
+
+
+# -- the log -----------------------------------------------------------------------------------------------
 
 
 def log_size(path: Path) -> int:
@@ -621,6 +635,19 @@ def test_log_is_bounded_even_if_nobody_asks_for_a_checkpoint(
     for n in range(500):
         journal.append(record(n))
     assert log_size(path) < 200 * 4096
+
+
+def test_log_that_grew_is_cut_when_it_starts_over(
+    open_journal: OpenJournal, path: Path, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_module, "WAL_SIZE_MAX", 64 * 1024)
+    journal = open_journal()
+    for n in range(200):
+        journal.append(record(n))
+    assert log_size(path) > 2 * 64 * 1024
+    journal.checkpoint()
+    journal.append(record(0))
+    assert log_size(path) <= 64 * 1024
 
 
 def test_failing_last_resort_checkpoint_does_not_fail_the_append(

@@ -17,6 +17,7 @@ from exchange_setup import (
     SPOT,
     Bench,
     bar,
+    instrument,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,8 @@ from hypothesis import strategies as st
 from nexustrader.constants import InstrumentType, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import CommandKind, Conclusion
-from nexustrader.error import OrderError
+from nexustrader.error import InstrumentError, OrderError
+from nexustrader.sim.convert import to_sim_instrument
 from nexustrader.sim.settings import SimSettings
 
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
@@ -114,6 +116,14 @@ def test_an_order_larger_than_the_touch_fills_the_rest_one_tick_behind_it_every_
     third = bench.order(BUY, LIMIT, "3", "100.1")
     assert bench.fills(third) == [("100.1", "2.000")]  # its limit does not reach behind the touch
     assert bench.kinds(third) == ["accepted", "filled"]
+
+
+def test_an_order_that_cannot_reach_behind_the_touch_brings_nobody_forward_there() -> None:
+    bench = quoted()
+    resting = bench.order(SELL, LIMIT, "1", "100.2")
+    bench.order(BUY, LIMIT, "3", "100.1", tif=IOC)
+    bench.trade(100.2, 5.0, BUY)
+    assert bench.fills(resting) == []
 
 
 def test_levels_that_are_no_longer_quoted_do_not_fill_large_orders() -> None:
@@ -314,6 +324,12 @@ def test_another_venues_symbol_is_refused() -> None:
     bench = Bench(account="bybit:LINEAR")
     bench.order(BUY, MARKET, "1")
     assert "traded on binance, not by bybit:LINEAR" in bench.refusal()
+
+
+def test_kinds_that_are_not_simulated_are_refused_by_name() -> None:
+    option = instrument("BTCUSDT-PERP.BINANCE", InstrumentType.OPTION)
+    with pytest.raises(InstrumentError, match="is of type option, which is not simulated"):
+        to_sim_instrument(option)
 
 
 def test_an_order_without_a_book_is_refused_and_says_what_to_subscribe() -> None:

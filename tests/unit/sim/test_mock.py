@@ -54,7 +54,7 @@ class MockBench(Bench):
         self.clock = VirtualClock(start_ms * NS_PER_MS)
         self.bus = MessageBus()
         self.streams = Streams()
-        market = MarketData(
+        self.market = MarketData(
             self.bus, self.clock.timestamp, lambda symbol: self.streams if symbol in INSTRUMENTS else None
         )
         connector = MockConnectorConfig(
@@ -67,7 +67,7 @@ class MockBench(Bench):
         )
         self.listener = Listener()
         self.venue = build_mock(
-            KEY, connector, INSTRUMENTS, self.clock, bus=self.bus, market=market, store=store
+            KEY, connector, INSTRUMENTS, self.clock, bus=self.bus, market=self.market, store=store
         )
         self.venue.attach(self.listener)
 
@@ -103,6 +103,8 @@ async def test_the_first_order_of_a_symbol_subscribes_its_data_once_and_says_wha
     assert f"subscribe_bookl1('{PERP}')" in bench.refusal()
     bench.order(BUY, MARKET, "1")
     assert bench.streams.wanted == [Stream(DataType.BOOKL1, PERP), Stream(DataType.TRADE, PERP)]
+    bench.market.unsubscribe(DataType.BOOKL1, [PERP], "")
+    assert bench.streams.wanted == [Stream(DataType.TRADE, PERP)]  # wanted once, so given up once
 
 
 async def test_a_symbol_without_public_data_is_refused_by_name() -> None:

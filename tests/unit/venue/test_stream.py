@@ -23,7 +23,9 @@ from virtual_time import run_virtual
 class Site:
     """A stream and what it told."""
 
-    def __init__(self) -> None:
+    def __init__(self, fails_once: str = "") -> None:
+        self.fails_once = fails_once
+        self.failed = False
         self.transport = MemoryTransport()
         self.told: list[str] = []
         self.frames: list[bytes] = []
@@ -37,15 +39,26 @@ class Site:
             Entropy(1),
             on_frame=self.frames.append,
             on_up=self._on_up,
-            on_down=lambda reason: self.told.append(f"down: {reason}"),
+            on_down=self._on_down,
         )
+
+    def _fail(self, part: str) -> None:
+        if self.fails_once == part and not self.failed:
+            self.failed = True
+            raise LookupError("nobody thought of this")
+
+    def _on_down(self, reason: str) -> None:
+        self.told.append(f"down: {reason}")
+        self._fail("down")
 
     async def _url(self) -> str:
         self.urls += 1
+        self._fail("url")
         return f"ws://venue/{self.urls}"
 
     async def _on_up(self, reconnected: bool) -> None:
         self.told.append("reconnected" if reconnected else "up")
+        self._fail("logon")
         if self.logon is not None:
             await self.logon()
 
@@ -137,6 +150,20 @@ def test_a_stopped_stream_stays_down() -> None:
         await asyncio.sleep(600)
         assert len(site.transport.connections) == 1
         assert not site.stream.is_up
+
+    run_virtual(run)
+
+
+@pytest.mark.parametrize("part", ["url", "logon", "down"])
+def test_no_unforeseen_error_ends_a_stream(part: str) -> None:
+    async def run(_clock: Any) -> None:
+        site = Site(fails_once=part)
+        site.stream.start()
+        await asyncio.wait_for(site.stream.wait_up(), 60)
+        site.transport.connections[-1].break_off()
+        await asyncio.sleep(0.001)
+        await asyncio.wait_for(site.stream.wait_up(), 60)
+        assert site.failed
 
     run_virtual(run)
 
