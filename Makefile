@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# make demo DATA=folder SPEED=12 SECONDS=60
+# make demo DATA=frames.gz SPEED=12 SECONDS=60
 DATA ?=
 SPEED ?=
 SECONDS ?=

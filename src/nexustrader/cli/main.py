@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from nexustrader.error import NexusTraderError
 
 COMMANDS = {  # name: module and the typer app in it
+    "backtest": "nexustrader.cli.backtest:app",
     "credentials": "nexustrader.cli.credentials:app",
     "emulate": "nexustrader.cli.emulate:app",
     "demo": "nexustrader.cli.demo:app",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from nexustrader.constants import DataType
-from nexustrader.error import InstrumentError
+from nexustrader.error import InstrumentError, NexusTraderError
 from nexustrader.kernel.bus import MessageBus
 from nexustrader.market.readiness import DataReady
 from nexustrader.market.subscriptions import DesiredStreams, Stream
@@ -34,7 +34,10 @@ class MarketData:
     def subscribe(
         self, kind: DataType, symbols: Iterable[str], detail: str, *, ready: bool, ready_timeout_s: float
     ) -> None:
-        """Want these streams. Raises InstrumentError naming every unknown symbol, before any is subscribed."""
+        """Want these streams, all or none.
+
+        Raises InstrumentError naming every unknown symbol, and SubscriptionError for what the venue does not stream.
+        """
         wanted = list(symbols)
         ports = {symbol: self._port_of(symbol) for symbol in wanted}
         unknown = [symbol for symbol, port in ports.items() if port is None]
@@ -43,12 +46,18 @@ class MarketData:
                 f"no public connector serves {', '.join(unknown)}. Add the account type to public_conn_config, "
                 "or check the spelling"
             )
+        asked: list[str] = []
+        try:
+            for symbol, port in ports.items():
+                asked.append(symbol)
+                stream = Stream(kind, symbol, detail)
+                if self._desired.add(stream) and port is not None:
+                    port.subscribe(stream)
+        except NexusTraderError:
+            self.unsubscribe(kind, asked, detail)
+            raise
         if not ready:
             self._gate(kind, wanted, ready_timeout_s)
-        for symbol, port in ports.items():
-            stream = Stream(kind, symbol, detail)
-            if self._desired.add(stream) and port is not None:
-                port.subscribe(stream)
 
     def unsubscribe(self, kind: DataType, symbols: Iterable[str], detail: str) -> None:
         """Want them no longer. A stream that nobody wants is no error."""

@@ -12,13 +12,16 @@ class DataReady:
     """
 
     def __init__(self, symbols: list[str], timeout_s: float, now_s: Callable[[], float]) -> None:
+        self._symbols = frozenset(symbols)
         self._missing = set(symbols)
         self._timeout_s = timeout_s
         self._now_s = now_s
         self._first_s: float | None = None
 
     def input(self, symbol: str) -> None:
-        """Note a datum of `symbol`."""
+        """Note a datum of `symbol`; those of others do not count."""
+        if symbol not in self._symbols:
+            return
         if self._first_s is None:
             self._first_s = self._now_s()
         self._missing.discard(symbol)

@@ -44,6 +44,7 @@ class _Socket:
         self.decoders: dict[str, Decode] = {}
         self._commands: deque[tuple[str, bool]] = deque()
         self._pumping = False
+        self._open = False
         self._request_id = 0
         self.bad_frames = 0
         self.frames = 0
@@ -75,7 +76,7 @@ class _Socket:
         await self._stream.stop()
 
     def _enqueue(self, topic: str, *, subscribe: bool) -> None:
-        if not self._stream.is_up:
+        if not self._open:
             return  # the next connect subscribes whatever is wanted then
         self._commands.append((topic, subscribe))
         if not self._pumping:
@@ -107,6 +108,7 @@ class _Socket:
             self._pumping = False
 
     async def _on_up(self, _reconnected: bool) -> None:
+        self._open = True  # from now on, not only when all batches are out: they take a while
         self._commands.clear()
         self._commands.extend((topic, True) for topic in self.decoders)
         if self._commands and not self._pumping:
@@ -114,6 +116,7 @@ class _Socket:
             await self._pump()
 
     def _on_down(self, _reason: str) -> None:
+        self._open = False
         self._commands.clear()
 
     def _on_frame(self, raw: bytes) -> None:

@@ -219,7 +219,7 @@ def test_second_signal_hurries(loop_factory: str) -> None:
 def test_second_signal_breaks_into_user_code_that_blocks_the_loop(loop_factory: str) -> None:
     child = Child(loop_factory, BLOCKED)
     child.process.send_signal(signal.SIGINT)
-    time.sleep(1.1)
+    time.sleep(1.5)
     child.process.send_signal(signal.SIGINT)
     assert child.line() == "interrupted"
     assert child.end() == 0

@@ -92,6 +92,15 @@ def test_ready_gives_up_on_a_silent_symbol_but_not_on_silence() -> None:
     assert site.data.ready
 
 
+def test_the_data_of_other_symbols_does_not_make_a_silent_one_ready() -> None:
+    site = Site()
+    site.subscribe(A)
+    site.subscribe(B, ready=False, timeout=10)
+    site.quote(A)
+    site.now = 1_000
+    assert not site.data.ready
+
+
 def test_a_subscription_that_is_not_gated_does_not_hold_ready_back() -> None:
     site = Site()
     site.subscribe(A)
