@@ -132,7 +132,7 @@ class Backtest:
             end_ms=world.end_ms,
             bars=world.bars_played,
             currency=currency,
-            orders=[world.core.oms.snapshot(state) for state in world.core.oms.all_orders()],
+            orders=[world.core.oms.snapshot(state) for state in world.core.oms.orders()],
             fills=fills,
             equity=curve,
             positions=_positions(world, self._instruments),

@@ -42,6 +42,7 @@ class OrderManager:
         self._tell = tell
         self._on_fill = on_fill
         self._orders: dict[str, OrderState] = {}
+        self._open: dict[str, None] = {}  # oids of those that may still be alive, oldest first
         self._aliases: dict[str, str] = {}  # the user's client_oid -> our oid
         self._foreign_fills: dict[tuple[str, str], None] = {}
         self.journal_failed = False
@@ -54,7 +55,7 @@ class OrderManager:
 
     def know(self, command: ev.Submit) -> None:
         """Hold the order of an intent from now on, and show it in the cache."""
-        self._orders[command.oid] = orders.apply(None, command).order
+        self._hold(orders.apply(None, command).order)
         if command.client_oid is not None:
             self._aliases[command.client_oid] = command.oid
         self.project(command.oid)
@@ -83,9 +84,16 @@ class OrderManager:
         self._write(event)
         self._move(event)
 
+    def _hold(self, state: OrderState) -> None:
+        self._orders[state.oid] = state
+        if state.is_closed:
+            self._open.pop(state.oid, None)
+        else:
+            self._open[state.oid] = None
+
     def _move(self, event: ev.OrderEvent) -> None:
         applied = orders.apply(self._orders.get(event.oid), event)
-        self._orders[event.oid] = applied.order
+        self._hold(applied.order)
         if not applied.effects:
             return
         for effect in applied.effects:
@@ -168,10 +176,10 @@ class OrderManager:
             elif isinstance(record, ev.PositionEvent):
                 adjust(record)
             elif isinstance(record, ev.Cancel | ev.Amend) and record.oid in self._orders:
-                self._orders[record.oid] = orders.apply(self._orders[record.oid], record).order
+                self._hold(orders.apply(self._orders[record.oid], record).order)
         for oid in self._orders:
             self.project(oid)
-        return sum(1 for _ in self.open_orders())
+        return len(self._open)
 
     def _restore_submit(self, command: ev.Submit) -> None:
         self.know(command)
@@ -181,7 +189,7 @@ class OrderManager:
 
     def _restore_event(self, event: ev.OrderEvent) -> None:
         applied = orders.apply(self._orders.get(event.oid), event)
-        self._orders[event.oid] = applied.order
+        self._hold(applied.order)
         for effect in applied.effects:
             if isinstance(effect, FillDelta):
                 self._on_fill(applied.order, effect)
@@ -195,15 +203,10 @@ class OrderManager:
     def get(self, oid: str) -> OrderState | None:
         return self._orders.get(self._aliases.get(oid, oid))
 
-    def all_orders(self) -> Iterator[OrderState]:
-        """Every order known, in the order in which it became known."""
-        return iter(self._orders.values())
-
-    def open_orders(self, account: str | None = None) -> Iterator[OrderState]:
-        """Every order that may still be alive, UNKNOWN ones included."""
-        for state in self._orders.values():
-            if not state.is_closed and (account is None or state.account == account):
-                yield state
+    def open_orders(self, account: str | None = None) -> list[OrderState]:
+        """Every order that may still be alive, UNKNOWN ones included, oldest first."""
+        known = (self._orders[oid] for oid in self._open)
+        return [state for state in known if account is None or state.account == account]
 
     def orders(self, account: str | None = None) -> Iterator[OrderState]:
         """Every order known, oldest first."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from desk import ACCOUNT, SYMBOL, Desk
+from desk import ACCOUNT, SYMBOL, Desk, live
 from nexustrader.constants import OrderStatus, OrderType, TimeInForce, WsOrderResultType
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion, Route
@@ -257,14 +257,6 @@ async def test_the_venue_sees_our_id_and_the_strategy_its_own(desk: Desk) -> Non
 
 
 # -- cancels -------------------------------------------------------------------------------------------------
-
-
-async def live(desk: Desk, **changes: Any) -> str:
-    oid = desk.create(**changes)
-    desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
-    desk.on_order_event(desk.venue.event(oid, K.ACCEPTED, eid="7"))
-    desk.told.clear()
-    return oid
 
 
 @desk_test

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -17,11 +18,11 @@ from nexustrader.emulator.binance.instruments import LISTINGS
 from nexustrader.emulator.binance.market import DepthUpdate, Market, TextLevel, Touch
 from nexustrader.emulator.binance.numbers import Grid
 from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.playback import Playback
 from nexustrader.error import DataError
-from nexustrader.kernel.ports import Clock, TimerHandle
+from nexustrader.kernel.ports import Clock
 from nexustrader.sim.types import Level
 
-SLICE_LINES_MAX = 200  # lines processed before others get their turn
 HEADER_LINES_MAX = 10_000  # the snapshot must come within so many lines
 
 
@@ -63,10 +64,8 @@ class Recording:
         self.path = path
         self.product = ""
         self.symbol = ""
-        self.first_ns = 0
         snapshot: _Line | None = None
-        for number, (time_ns, line) in enumerate(self.lines(), 1):
-            self.first_ns = self.first_ns or time_ns
+        for number, (_, line) in enumerate(self.lines(), 1):
             if line.data is not None and not self.symbol:
                 self.symbol, self.product = line.data.s, _product_of(line.data)
             if line.lastUpdateId is not None:
@@ -106,25 +105,17 @@ class Recording:
         return [(price(text), amount(quantity)) for text, quantity in levels]
 
 
-class ReplaySource:
+class ReplaySource(Playback[_Line]):
     """Plays a recording into a market, `speed` times as fast as it was recorded; 0 is as fast as possible."""
 
+    slice_items_max: ClassVar[int] = 200
+
     def __init__(self, recording: Recording, market: Market, clock: Clock, speed: float) -> None:
-        if speed < 0:
-            raise DataError(
-                f"speed {speed} of {recording.path} is negative; give 1 for real time, 0 for no pauses"
-            )
+        super().__init__(recording.path, clock, speed)
         self.frames = 0
         self.snapshots = 0
-        self.finished = False
         self._recording = recording
         self._market = market
-        self._clock = clock
-        self._speed = speed
-        self._lines: Iterator[tuple[int, _Line]] | None = None
-        self._next: tuple[int, _Line] | None = None
-        self._started_ns = 0
-        self._timer: TimerHandle | None = None
         self._load(recording.snapshot)
 
     @property
@@ -132,56 +123,15 @@ class ReplaySource:
         """Lines processed so far."""
         return self.frames + self.snapshots
 
-    @property
-    def started(self) -> bool:
-        """True once it plays or has played."""
-        return self._lines is not None
+    def _items(self) -> Iterator[tuple[int, _Line]]:
+        return self._recording.lines()
 
-    def start(self) -> None:
-        """Begins to play; once only."""
-        if self._lines is None:
-            self._lines = self._recording.lines()
-            self._started_ns = self._clock.timestamp_ns()
-            self._next = next(self._lines, None)
-            self._timer = self._clock.call_soon(self._play)
-
-    def stop(self) -> None:
-        """Stops playing."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def hold(self) -> None:
-        """A recording is not moved by hand: it goes on."""
-
-    def _play(self) -> None:
-        """Processes what is due, in slices, then waits for the next line."""
-        assert self._lines is not None
-        left = SLICE_LINES_MAX
-        now_ns = self._clock.timestamp_ns()
-        while self._next is not None and left and self._due_ns(self._next[0]) <= now_ns:
-            self._process(self._next[1])
-            self._next = next(self._lines, None)
-            left -= 1
-        if self._next is None:
-            self.finished = True
-            self._timer = None
-        elif left:
-            self._timer = self._clock.call_at(self._due_ns(self._next[0]), self._play)
-        else:
-            self._timer = self._clock.call_soon(self._play)
-
-    def _due_ns(self, recorded_ns: int) -> int:
-        if self._speed == 0:
-            return 0
-        return self._started_ns + int((recorded_ns - self._recording.first_ns) / self._speed)
-
-    def _process(self, line: _Line) -> None:
-        data = line.data
+    def _process(self, item: _Line) -> None:
+        data = item.data
         if data is None:
             self.snapshots += 1
-            if line.lastUpdateId is not None and line.lastUpdateId > self._market.update_id:
-                self._load(line)
+            if item.lastUpdateId is not None and item.lastUpdateId > self._market.update_id:
+                self._load(item)
             return
         self.frames += 1
         if isinstance(data.b, list) and isinstance(data.a, list):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from nexustrader.emulator.binance.accounts import Accounts, AccountSpec
+from nexustrader.emulator.binance.bar_replay import BarReplaySource, bar_recordings, is_klines
 from nexustrader.emulator.binance.ledger import account_ledger
 from nexustrader.emulator.binance.market import Market
 from nexustrader.emulator.binance.product import Product
@@ -30,7 +31,8 @@ STILL = "still"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the venue behaves. `data` are recordings; `start` says when they play; `market` moves all others."""
+    """How the venue behaves. `data` are recordings, frames or candles; `start` says when they play; `market`
+    moves all others."""
 
     data: Sequence[Path] = ()
     speed: float = 1.0
@@ -50,6 +52,19 @@ class Source(Protocol):
     def hold(self) -> None: ...
 
 
+class Replay(Source, Protocol):
+    """A source that plays a recording. `lines` counts what it has played of it."""
+
+    frames: int
+    snapshots: int
+    finished: bool
+
+    @property
+    def lines(self) -> int: ...
+    @property
+    def started(self) -> bool: ...
+
+
 class Venue:
     """Binance, emulated. Raises DataError for recordings that cannot be used."""
 
@@ -61,24 +76,34 @@ class Venue:
         self.connections: set[Connection] = set()
         self.stopping = False
         entropy = Entropy(settings.seed)
-        recordings = [Recording(path) for path in settings.data]
+        frames = [Recording(path) for path in settings.data if not is_klines(path)]
+        candles = bar_recordings([path for path in settings.data if is_klines(path)])
+        first_prices = {(r.product, r.symbol): r.first_price for r in frames}
+        for bars in candles:
+            first_prices |= {(name, bars.symbol): price for name, price in bars.first_prices.items()}
         self.products = {
             name: Product(
                 name,
                 self.accounts,
                 clock,
                 entropy.child(name),
-                first_prices={r.symbol: r.first_price for r in recordings if r.product == name},
+                first_prices={key[1]: price for key, price in first_prices.items() if key[0] == name},
                 limit_factor=settings.limit_factor,
                 listen_key_ttl_ms=settings.listen_key_ttl_ms,
                 with_averages=settings.with_averages,
             )
             for name in (SPOT, USDM)
         }
-        self.replays: dict[tuple[str, str], ReplaySource] = {}
+        self.replays: dict[tuple[str, str], Replay] = {}
         self.sources: dict[tuple[str, str], Source] = {}
-        for recording in recordings:
-            self._add_replay(recording)
+        for recording in frames:
+            market = self.products[recording.product].markets[recording.symbol]
+            replay = ReplaySource(recording, market, clock, settings.speed)
+            self._add_replay(replay, {recording.product: market}, str(recording.path))
+        for bars in candles:
+            markets = {name: self.products[name].markets[bars.symbol] for name in bars.first_prices}
+            played = BarReplaySource(bars, list(markets.values()), clock, settings.speed)
+            self._add_replay(played, markets, bars.name)
         for product in self.products.values():
             for market in product.markets.values():
                 self._add_synthetic(product, market, entropy)
@@ -153,11 +178,12 @@ class Venue:
             }
             for (product, symbol), replay in self.replays.items()
         ]
+        played = set(self.replays.values())  # candles play in several markets at once
         return {
             "venue": "binance",
             "time_ms": self.clock.timestamp_ms(),
-            "lines": sum(replay.lines for replay in self.replays.values()),
-            "frames": sum(replay.frames for replay in self.replays.values()),
+            "lines": sum(replay.lines for replay in played),
+            "frames": sum(replay.frames for replay in played),
             "finished": bool(replays) and all(replay.finished for replay in self.replays.values()),
             "replays": replays,
             "connections": dict(Counter(connection.kind for connection in self.connections)),
@@ -180,15 +206,14 @@ class Venue:
 
     # -- sources ------------------------------------------------------------------------------------------
 
-    def _add_replay(self, recording: Recording) -> None:
-        key = (recording.product, recording.symbol)
-        if key in self.replays:
-            raise DataError(
-                f"{recording.path}: another recording plays {key} already; give one a symbol and product"
-            )
-        market = self.products[recording.product].markets[recording.symbol]
-        replay = ReplaySource(recording, market, self.clock, self.settings.speed)
-        self.replays[key] = self.sources[key] = replay
+    def _add_replay(self, replay: Replay, markets: Mapping[str, Market], name: str) -> None:
+        for product, market in markets.items():
+            key = (product, market.symbol)
+            if key in self.replays:
+                raise DataError(
+                    f"{name}: another recording plays {key} already; give one a symbol and product"
+                )
+            self.replays[key] = self.sources[key] = replay
 
     def _add_synthetic(self, product: Product, market: Market, entropy: Entropy) -> None:
         key = (product.name, market.symbol)

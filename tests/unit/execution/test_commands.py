@@ -1,0 +1,236 @@
+"""What a strategy asks for, checked before anything is journalled or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from desk import ACCOUNT, SYMBOL, Desk, live
+from nexustrader.constants import OrderSide, OrderStatus, OrderType
+from nexustrader.domain import events as ev
+from nexustrader.domain.ids import OidGenerator
+from nexustrader.domain.outcome import Conclusion, Route
+from nexustrader.error import InstrumentError, NexusTraderError, OrderError
+from virtual_time import run_virtual
+
+K = ev.EventKind
+OTHER = "binance:USD_M_FUTURE:other"
+
+
+def desk_test(test: Callable[[Desk], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """Run an async test on a desk in virtual time."""
+
+    def run() -> None:
+        run_virtual(lambda clock: test(Desk(clock)))
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+def adopt(desk: Desk, account: str, **changes: Any) -> str:
+    """An order of ours that the venue shows on another account."""
+    fields: dict[str, Any] = {
+        "oid": OidGenerator(42).next(desk.clock.timestamp_ms() - 1),
+        "kind": K.ACCEPTED,
+        "source": ev.Source.QUERY,
+        "timestamp": desk.clock.timestamp_ms(),
+        "account": account,
+        "symbol": SYMBOL,
+        "eid": "99",
+        "side": OrderSide.BUY,
+        "type": OrderType.LIMIT,
+        "price": Decimal(30_000),
+        "amount": Decimal("0.01"),
+    }
+    event = ev.OrderEvent(**(fields | changes))
+    desk.on_order_event(event)
+    return event.oid
+
+
+# -- creates -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"params": {"stopPrice": None}}, "stopPrice"),
+        ({"params": {"legs": [1, 2]}}, "legs"),
+        ({"params": {"extra": {"a": 1}}}, "extra"),
+        ({"client_oid": 5}, "client_oid"),
+        ({"idempotency_key": 5}, "idempotency_key"),
+    ],
+)
+def test_what_the_journal_could_not_give_back_is_refused_with_its_name(
+    changes: dict[str, Any], word: str
+) -> None:
+    @desk_test
+    async def run(desk: Desk) -> None:
+        desk.create(**changes)
+        await desk.settle()
+        assert desk.names == ["FAILED"]
+        assert word in (desk.told[0][1].reason or "")
+        assert desk.venue.commands == []
+        assert list(desk.journal.replay()) == []
+
+    run()
+
+
+@desk_test
+async def test_params_that_the_journal_gives_back_reach_the_venue(desk: Desk) -> None:
+    params = {"a": "x", "b": 1, "c": 1.5, "d": True, "e": Decimal("0.10"), "f": OrderSide.BUY}
+    desk.create(params=params)
+    (command,) = desk.venue.commands
+    assert isinstance(command, ev.Submit)
+    assert command.params == params
+    (again,) = desk.journal.replay()
+    assert isinstance(again, ev.Submit)
+    assert again.params == params | {"e": "0.10", "f": "BUY"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": "BUY"},
+        {"type": "LIMIT"},
+        {"time_in_force": None},
+        {"time_in_force": "GTC"},
+        {"reduce_only": 1},
+        {"symbol": None},
+        {"symbol": "BTCUSDT"},
+        {"symbol": "BTCUSDT.NOWHERE"},
+    ],
+)
+def test_an_order_that_cannot_even_be_described_is_a_programming_error(changes: dict[str, Any]) -> None:
+    @desk_test
+    async def run(desk: Desk) -> None:
+        with pytest.raises((OrderError, InstrumentError), match=next(iter(changes))):
+            desk.create(**changes)
+        await desk.settle()
+        assert list(desk.journal.replay()) == []
+
+    run()
+
+
+@desk_test
+async def test_a_name_given_to_a_refused_order_is_never_shared_with_a_live_one(desk: Desk) -> None:
+    desk.create(client_oid="entry", amount=Decimal(0))
+    desk.create(client_oid="entry")
+    await desk.settle()
+    assert desk.venue.commands == []
+    assert desk.names == ["FAILED"]
+    assert desk.state("entry").public_status is OrderStatus.FAILED
+
+
+@desk_test
+async def test_once_the_engine_stops_no_order_is_sent_but_cancels_are(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.ems.close("the engine is stopping")
+    desk.create(idempotency_key="late")
+    desk.cancel(oid)
+    await desk.settle()
+    assert [type(c).__name__ for c in desk.venue.commands] == ["Submit", "Cancel"]
+    assert desk.names == ["FAILED"]
+    assert desk.told[0][1].reason == "the engine is stopping"
+
+
+@desk_test
+async def test_a_rest_order_that_was_not_sent_fails_and_is_not_tried_again(desk: Desk) -> None:
+    desk.venue.on_command = lambda c: desk.venue.result(c, Conclusion.NOT_SENT, reason="rate limit")
+    desk.create(route=Route.REST)
+    await desk.settle()
+    assert len(desk.venue.commands) == 1
+    assert desk.names == ["FAILED"]
+    assert not desk.ems.is_waiting
+
+
+# -- cancels and amendments ----------------------------------------------------------------------------------
+
+
+@desk_test
+async def test_a_cancel_with_params_that_the_journal_could_not_give_back_is_told_as_failed(
+    desk: Desk,
+) -> None:
+    oid = await live(desk)
+    records = len(list(desk.journal.replay()))
+    desk.ems.cancel(ACCOUNT, SYMBOL, oid, Route.WS, ws_fallback=True, params={"x": None})  # type: ignore[dict-item]
+    desk.ems.amend(ACCOUNT, oid, price=Decimal(1), amount=None, params={"x": None})  # type: ignore[dict-item]
+    await desk.settle()
+    assert desk.names == ["CANCEL_FAILED"]
+    assert len(desk.venue.commands) == 1
+    assert [type(r).__name__ for r in list(desk.journal.replay())[records:]] == ["OrderEvent"]
+    assert desk.cache.get_open_orders(SYMBOL) == {oid}
+
+
+@desk_test
+async def test_an_order_of_an_account_that_is_no_longer_configured_is_left_alone_and_that_is_said(
+    desk: Desk,
+) -> None:
+    oid = adopt(desk, OTHER)
+    desk.told.clear()
+    desk.cancel(oid)
+    desk.ems.amend(OTHER, oid, price=Decimal(29_000), amount=None, params={})
+    with pytest.raises(NexusTraderError, match="other"):
+        desk.ems.cancel_all(OTHER, SYMBOL)
+    await desk.settle()
+    assert desk.names == ["CANCEL_FAILED"]
+    assert desk.cache.get_open_orders(SYMBOL) == {oid}
+
+
+@desk_test
+async def test_an_order_whose_symbol_is_gone_can_be_asked_to_end_without_an_error(desk: Desk) -> None:
+    gone = "GONEUSDT-PERP.BINANCE"
+    oid = adopt(desk, ACCOUNT, symbol=gone)
+    desk.ems.amend(ACCOUNT, oid, price=Decimal(29_000), amount=None, params={})
+    desk.ems.cancel(ACCOUNT, gone, oid, Route.WS, ws_fallback=False, params={})
+    desk.venue.result(desk.venue.commands[-1], Conclusion.NOT_SENT, reason="not traded")
+    await desk.settle()
+    assert desk.names[-1] == "CANCEL_FAILED"
+    assert desk.ws_results[0]["symbol"] == gone
+
+
+@desk_test
+async def test_cancelling_all_of_one_account_hides_no_order_of_another(desk: Desk) -> None:
+    mine, other = await live(desk), adopt(desk, OTHER)
+    desk.ems.cancel_all(ACCOUNT, SYMBOL)
+    assert desk.cache.get_open_orders(SYMBOL) == {other}
+    assert desk.cache.get_open_orders(SYMBOL, include_canceling=True) == {mine, other}
+
+
+@desk_test
+async def test_a_cancel_under_our_own_id_hides_the_order_under_its_users_name(desk: Desk) -> None:
+    await live(desk, client_oid="entry")
+    desk.cancel(desk.state("entry").oid)
+    assert desk.cache.get_open_orders(SYMBOL) == set()
+
+
+@desk_test
+async def test_a_second_cancel_tells_nothing_twice(desk: Desk) -> None:
+    oid = await live(desk)
+    for _ in range(2):
+        desk.cancel(oid)
+        desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
+    assert desk.names == ["CANCELING"]
+
+
+@desk_test
+async def test_an_amendment_takes_numbers_as_a_create_does(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.ems.amend(ACCOUNT, oid, price=29_000.55, amount=0.02, params={})  # type: ignore[arg-type]
+    command = desk.venue.commands[-1]
+    assert isinstance(command, ev.Amend)
+    assert (command.price, command.amount) == (Decimal("29000.5"), Decimal("0.020"))
+    desk.ems.amend(ACCOUNT, oid, price=Decimal("NaN"), amount=None, params={})
+    assert desk.venue.commands[-1] is command
+
+
+@desk_test
+async def test_a_refused_amendment_is_known_as_such(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.ems.amend(ACCOUNT, oid, price=Decimal(29_000), amount=None, params={})
+    assert desk.state(oid).is_amending
+    desk.venue.result(desk.venue.commands[-1], Conclusion.NOT_SENT, reason="not connected")
+    assert not desk.state(oid).is_amending
+    assert desk.names == ["AMEND_FAILED"]
