@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
@@ -15,14 +15,15 @@ from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import Notice
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import OutcomeUnknown
-from nexustrader.execution.ems import ExecutionManager, OrderRequest
+from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.oms import OrderManager
 from nexustrader.execution.reconciler import Reconciler
+from nexustrader.execution.request import OrderRequest
 from nexustrader.market.cache import Cache
 from nexustrader.persistence.memory import MemoryJournal
 from nexustrader.portfolio.portfolio import Portfolio
 from nexustrader.schema import Order
-from virtual_time import LoopClock
+from virtual_time import LoopClock, run_virtual
 
 SYMBOL = "BTCUSDT-PERP.BINANCE"
 ACCOUNT = "binance:USD_M_FUTURE"
@@ -64,6 +65,8 @@ class ScriptedVenue:
         self.balances: list[ev.BalanceEvent] = []
         self.positions: list[ev.PositionEvent] = []
         self.unreachable = False
+        self.fault: Exception | None = None  # raised by every query
+        self.on_query: Callable[[str], None] | None = None
         self.queries = 0
 
     def attach(self, sink: Any) -> None:
@@ -115,29 +118,33 @@ class ScriptedVenue:
             **more,
         )
 
-    def _asked(self) -> None:
+    def _asked(self, what: str) -> None:
         self.queries += 1
+        if self.on_query is not None:
+            self.on_query(what)
+        if self.fault is not None:
+            raise self.fault
         if self.unreachable:
             raise OutcomeUnknown("the venue cannot be reached")
 
     async def query_order(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
-        self._asked()
+        self._asked("order")
         return self.orders.get(oid)
 
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
-        self._asked()
+        self._asked("fills")
         return self.fills.get(oid, [])
 
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
-        self._asked()
+        self._asked("open orders")
         return [e for e in self.orders.values() if e.kind is ev.EventKind.ACCEPTED]
 
     async def query_balances(self) -> list[ev.BalanceEvent]:
-        self._asked()
+        self._asked("balances")
         return self.balances
 
     async def query_positions(self) -> list[ev.PositionEvent]:
-        self._asked()
+        self._asked("positions")
         return self.positions
 
 
@@ -213,7 +220,7 @@ class Desk:
         return self.ems.create(ACCOUNT, OrderRequest(**(fields | changes)))
 
     def cancel(self, oid: str, route: Route = Route.WS, *, ws_fallback: bool = True) -> str:
-        return self.ems.cancel(ACCOUNT, SYMBOL, oid, route, ws_fallback=ws_fallback, params={})
+        return self.ems.cancel(SYMBOL, oid, route, ws_fallback=ws_fallback, params={})
 
     def state(self, oid: str) -> OrderState:
         found = self.oms.get(oid)
@@ -228,6 +235,16 @@ class Desk:
         """Let calls that are due now run."""
         for _ in range(5):
             await asyncio.sleep(0)
+
+
+def desk_test(test: Callable[[Desk], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """Run an async test on a desk in virtual time."""
+
+    def run() -> None:
+        run_virtual(lambda clock: test(Desk(clock)))
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
 
 
 async def live(desk: Desk, **changes: Any) -> str:

@@ -35,7 +35,7 @@ from nexustrader.constants import (
 from nexustrader.domain.instrument import Instrument, to_market
 from nexustrader.domain.outcome import Route
 from nexustrader.error import InstrumentError, OrderError, StrategyBuildError
-from nexustrader.execution.ems import OrderRequest
+from nexustrader.execution.request import OrderRequest
 from nexustrader.kernel.log import get_logger
 from nexustrader.market.cache import Cache
 from nexustrader.market.data import resolve_symbols
@@ -309,9 +309,8 @@ class Strategy:
         **kwargs: Any,
     ) -> str:
         """Ask by REST for the end of an order; the answer is `on_canceled_order` or `on_cancel_failed_order`."""
-        engine = self._engine
-        key = engine.route(symbol, account_type, account)
-        return engine.ems.cancel(key, symbol, oid, Route.REST, ws_fallback=True, params=kwargs)
+        del account_type, account  # the order knows its account
+        return self._engine.ems.cancel(symbol, oid, Route.REST, ws_fallback=True, params=kwargs)
 
     def cancel_order_ws(
         self,
@@ -323,9 +322,8 @@ class Strategy:
         **kwargs: Any,
     ) -> str:
         """As `cancel_order`, over the order socket."""
-        engine = self._engine
-        key = engine.route(symbol, account_type, account)
-        return engine.ems.cancel(key, symbol, oid, Route.WS, ws_fallback=ws_fallback, params=kwargs)
+        del account_type, account  # the order knows its account
+        return self._engine.ems.cancel(symbol, oid, Route.WS, ws_fallback=ws_fallback, params=kwargs)
 
     def cancel_all_orders(
         self, symbol: str, account_type: AccountType | None = None, account: str | None = None
@@ -348,13 +346,11 @@ class Strategy:
         **kwargs: Any,
     ) -> str:
         """Change price and/or total amount of a live order, where the venue can; `side` and `uuid` are accepted."""
-        del side  # the order knows its side
+        del symbol, side, account_type, account  # the order knows them
         name = oid or uuid
         if name is None:
             raise OrderError("modify_order needs the order's id: pass oid=…")
-        engine = self._engine
-        key = engine.route(symbol, account_type, account)
-        return engine.ems.amend(key, name, price=price, amount=amount, params=kwargs)
+        return self._engine.ems.amend(name, price=price, amount=amount, params=kwargs)
 
     def fetch_order(
         self,

@@ -27,7 +27,7 @@ ACCOUNT = "binance:USD_M_FUTURE_TESTNET"
 SUFFIX = "-PERP.BINANCE"
 SECONDS = 30.0
 POLL_S = 0.25
-SETTLE_S = 1.0  # after the recording's last frame: replies and fills under way may arrive
+SETTLE_S = 1.0  # after the recording's last line: replies and fills under way may arrive
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -47,14 +47,18 @@ def demo(
         float, typer.Option(min=1, help="How long to trade on the synthetic market.")
     ] = SECONDS,
     data: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Recorded frames to trade on instead.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Recorded frames or candles to trade on instead."),
     ] = None,
-    speed: Annotated[float, typer.Option(min=0, help="How many times faster than recorded.")] = 12.0,
+    speed: Annotated[
+        float,
+        typer.Option(min=0, help="How many times faster than recorded; 3000 plays a day of candles in 29 s."),
+    ] = 12.0,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
 ) -> None:
     """Run an example strategy against an emulated Binance and compare the books. Needs no keys and no internet."""
     console = Console()
-    market = f"recorded frames of {data.name} at {speed:g}x" if data else f"a synthetic market (seed {seed})"
+    market = f"the recording {data.name} at {speed:g}x" if data else f"a synthetic market (seed {seed})"
     console.print(f"[bold]nexustrader demo[/]: a market maker on an emulated Binance, {market}")
     program = example("market_maker.py")
     with contextlib.ExitStack() as stack:
@@ -77,8 +81,11 @@ def demo(
     strategy: Any = config.strategy
     console.print(f"{strategy.ticks:,} quotes and {strategy.trades:,} trades reached the strategy")
     if data:
+        lines, frames = status["lines"], status["frames"]
         console.print(
-            f"{status['lines']:,} recorded lines were replayed, {status['frames']:,} of them stream frames"
+            f"{lines:,} recorded lines were replayed, {frames:,} of them stream frames"
+            if frames
+            else f"{lines:,} candles were replayed"
         )
     report(console, engine, comparison)
     if comparison.differences:
@@ -116,7 +123,7 @@ class Watcher(threading.Thread):
                     return
                 what = f"{status['orders']['usdm']} orders"
                 if self._seconds is None:
-                    what += f", {status['frames']:,} frames"
+                    what += f", {status['lines']:,} lines"
                 progress.update(task, completed=elapsed if self._seconds else None, what=what)
                 if self._seconds is None and status["finished"]:
                     self._stopping.wait(SETTLE_S)

@@ -24,7 +24,10 @@ def emulate(
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            exists=True, dir_okay=False, help="Recorded frames to replay (.gz); may be given twice."
+            exists=True,
+            dir_okay=False,
+            help="Recording to replay: frames (.gz), or candles in a file named SYMBOL-INTERVAL-… (.csv, .csv.gz, "
+            ".zip; needs the extra `backtest`). May be given several times.",
         ),
     ] = None,
     speed: Annotated[float, typer.Option(min=0, help="Speed of the replay; 0 is as fast as possible.")] = 1.0,

@@ -29,7 +29,9 @@ def run(
         list[str] | None, typer.Option("--emulate", help="Venue to emulate; may be given several times.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the emulated market.")] = 1,
-    data: Annotated[Path | None, typer.Option(help="Recorded frames to replay in the emulator.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Recorded frames or candles to replay in the emulator.")
+    ] = None,
     speed: Annotated[float, typer.Option(help="How many times faster than recorded.")] = 1.0,
 ) -> None:
     """Run a program. With --emulate it meets emulators on this machine instead of the venues: no keys, no internet."""

@@ -24,23 +24,21 @@ class DecodedOid(NamedTuple):
 
 
 class OidGenerator:
-    """Makes strictly increasing ids for one shard (1..9999).
-
-    `last` is an id of an earlier run: the first new one will be above it.
-    Raises ValueError for a bad shard or `last`.
-    """
+    """Makes strictly increasing ids for one shard (1..9999). Raises ValueError for another shard."""
 
     __slots__ = ("_last", "_suffix", "shard")
 
-    def __init__(self, shard: int, last: str | None = None) -> None:
+    def __init__(self, shard: int) -> None:
         if not 1 <= shard <= SHARD_MAX:
             raise ValueError(f"shard {shard} is out of range: give 1..{SHARD_MAX}, as ids.shard_of does")
         self.shard = shard
         self._suffix = f"{shard:04d}"
         self._last = -1
-        if last is not None:
-            decoded = decode(last)
-            self._last = decoded.timestamp_ms * _SEQUENCES_PER_MS + decoded.sequence
+
+    def start_above(self, last: str) -> None:
+        """Make only ids above `last`, one of an earlier run. Raises ValueError when it is no id of ours."""
+        decoded = decode(last)
+        self._last = max(self._last, decoded.timestamp_ms * _SEQUENCES_PER_MS + decoded.sequence)
 
     def next(self, now_ms: int) -> str:
         """Return a new id, above all earlier ones even when the clock stands still or steps back.

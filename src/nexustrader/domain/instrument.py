@@ -117,38 +117,35 @@ def refusal(
     `reference_price` (e.g. the best opposite price) stands in for the price of a market order in the notional
     checks; without it they are left to the venue.
     """
-    reason = _status_refusal(instrument) or _amount_refusal(instrument, type, amount)
-    if reason is None and not type.is_market:
-        reason = _price_refusal(instrument, type, price)
-    if reason is None and not (reduce_only and instrument.reduce_only_exempt_from_notional):
-        reason = _notional_refusal(instrument, type, amount, price, reference_price)
+    reason = None
+    if not instrument.active:
+        reason = "STATUS: the instrument is not open for trading; choose another or wait"
+    elif type.is_market:
+        reason = _market_amount_refusal(instrument, amount)
+        price = reference_price if instrument.notional_applies_to_market else None
+    elif price is None:
+        reason = f"PRICE_FILTER: a {type.value} order needs a price, none was given"
+    else:
+        reason = _range_refusal(
+            "LOT_SIZE", "amount", amount, instrument.lot, instrument.min_amount, instrument.max_amount
+        ) or _range_refusal(
+            "PRICE_FILTER", "price", price, instrument.tick, instrument.min_price, instrument.max_price
+        )
+    exempt = reduce_only and instrument.reduce_only_exempt_from_notional
+    if reason is None and price is not None and not exempt:
+        reason = _notional_refusal(instrument, amount, price)
     return f"{reason} ({side.value} {type.value} {instrument.symbol})" if reason else None
 
 
-def _status_refusal(instrument: Instrument) -> str | None:
-    return (
-        None
-        if instrument.active
-        else "STATUS: the instrument is not open for trading; choose another or wait"
-    )
-
-
-def _amount_refusal(instrument: Instrument, order_type: OrderType, amount: Decimal) -> str | None:
-    step, low, high = instrument.lot, instrument.min_amount, instrument.max_amount
-    name = "LOT_SIZE"
-    if order_type.is_market:
-        step = step if instrument.market_lot is None else instrument.market_lot
-        low = low if instrument.market_min_amount is None else instrument.market_min_amount
-        high = high if instrument.market_max_amount is None else instrument.market_max_amount
-        name = "MARKET_LOT_SIZE"
-    return _range_refusal(name, "amount", amount, step, low, high)
-
-
-def _price_refusal(instrument: Instrument, order_type: OrderType, price: Decimal | None) -> str | None:
-    if price is None:
-        return f"PRICE_FILTER: a {order_type.value} order needs a price, none was given"
+def _market_amount_refusal(instrument: Instrument, amount: Decimal) -> str | None:
+    step, low, high = instrument.market_lot, instrument.market_min_amount, instrument.market_max_amount
     return _range_refusal(
-        "PRICE_FILTER", "price", price, instrument.tick, instrument.min_price, instrument.max_price
+        "MARKET_LOT_SIZE",
+        "amount",
+        amount,
+        instrument.lot if step is None else step,
+        instrument.min_amount if low is None else low,
+        instrument.max_amount if high is None else high,
     )
 
 
@@ -166,19 +163,7 @@ def _range_refusal(
     return None
 
 
-def _notional_refusal(
-    instrument: Instrument,
-    order_type: OrderType,
-    amount: Decimal,
-    price: Decimal | None,
-    reference: Decimal | None,
-) -> str | None:
-    if order_type.is_market:
-        if not instrument.notional_applies_to_market:
-            return None
-        price = reference
-    if price is None:
-        return None
+def _notional_refusal(instrument: Instrument, amount: Decimal, price: Decimal) -> str | None:
     value = notional(instrument, amount, price)
     low, high = instrument.min_notional, instrument.max_notional
     if low is not None and value < low:

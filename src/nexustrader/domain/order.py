@@ -233,8 +233,9 @@ def _adopt(event: OrderEvent) -> OrderState:
 
 
 def _request_cancel(order: OrderState) -> OrderState:
-    changes: dict[str, Any] = {"cancel": CancelState.REQUESTED}
-    return msgspec.structs.replace(order, status=_status(order, changes), **changes)
+    """A second cancel of an order whose first one was acknowledged changes nothing: it is CANCELING already."""
+    cancel = _CANCEL_MOVES.get((order.cancel, EventKind.CANCEL_SENT), order.cancel)
+    return msgspec.structs.replace(order, status=_status(order, {"cancel": cancel}), cancel=cancel)
 
 
 # -- facts ---------------------------------------------------------------------------------------

@@ -7,29 +7,34 @@ the same call stack.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
-from nexustrader.constants import OrderSide, OrderType, TimeInForce, WsOrderResultType
+from nexustrader.constants import WsOrderResultType
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
 from nexustrader.domain.instrument import Instrument, quantise_order, refusal
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
-from nexustrader.error import InstrumentError, JournalError
-from nexustrader.execution.oms import OrderManager
+from nexustrader.error import InstrumentError, JournalError, OrderError
+from nexustrader.execution.oms import OrderManager, exchange_of, name_of
 from nexustrader.execution.outcome import Step, ends_at_once, next_step
+from nexustrader.execution.request import OrderRequest, check_kinds, numbers, plain_params
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock, VenuePort
 from nexustrader.market.cache import Cache
+from nexustrader.schema import InstrumentId
 
 _log = get_logger("EMS")
 
 Tell = Callable[[dict[str, Any]], None]
-NO_PARAMS: dict[str, ev.ParamValue] = {}
+WS_RESULTS = {
+    Conclusion.NOT_SENT: WsOrderResultType.REQUEST_NOT_SENT,
+    Conclusion.REJECTED: WsOrderResultType.ACK_REJECTED,
+}
 
 
 class Resolver(Protocol):
@@ -37,25 +42,8 @@ class Resolver(Protocol):
 
     def resolve_unknown(self, oid: str, *, tell_ws: bool = False) -> None: ...
     def confirm_end(self, oid: str) -> None: ...
-    def confirm_cancel(self, oid: str) -> None: ...
-    def settle_refused_change(self, result: ev.CommandResult) -> None: ...
-
-
-class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a strategy asked for, before any check."""
-
-    symbol: str
-    side: OrderSide
-    type: OrderType
-    amount: Decimal
-    price: Decimal | None = None
-    time_in_force: TimeInForce = TimeInForce.GTC
-    reduce_only: bool = False
-    client_oid: str | None = None
-    idempotency_key: str | None = None
-    route: Route = Route.REST
-    ws_fallback: bool = True
-    params: dict[str, ev.ParamValue] = NO_PARAMS
+    def confirm_cancel(self, result: ev.CommandResult) -> None: ...
+    def settle_change(self, result: ev.CommandResult) -> None: ...
 
 
 class ExecutionManager:
@@ -81,6 +69,7 @@ class ExecutionManager:
         self._resolver: Resolver | None = None
         self._in_command = False
         self._underway: dict[tuple[CommandKind, str], ev.Submit | ev.Cancel] = {}
+        self._closed_because: str | None = None
 
     def add_port(self, port: VenuePort) -> None:
         self._ports[port.account] = port
@@ -88,34 +77,44 @@ class ExecutionManager:
     def set_resolver(self, resolver: Resolver) -> None:
         self._resolver = resolver
 
+    def close(self, reason: str) -> None:
+        """Refuse every new order from now on; cancels and amendments still go."""
+        self._closed_because = reason
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while an order or a cancel was given to a venue and its result has not come."""
+        return bool(self._underway)
+
     # -- create ----------------------------------------------------------------------------------------------
 
     def create(self, account: str, request: OrderRequest) -> str:
-        """Send an order and return the id by which the user knows it, at once. Never raises for a bad order.
+        """Send an order and return the id by which the user knows it, at once.
 
-        A refused order reaches `on_failed_order` with its reason, after this call has returned.
+        An order that cannot be sent reaches `on_failed_order` with its reason, after this call has returned. Raises
+        OrderError for values of a wrong type and InstrumentError for what is no symbol: nothing can be told of those.
         """
+        check_kinds(request)
         key = request.idempotency_key
         if key is not None:
             known = self._cache.get_idempotent_create_order_oid(key)
             if known is not None:
                 _log.info(f"idempotency key {key} already belongs to order {known}: nothing is sent")
                 return known
-        if request.client_oid is not None and self._oms.get(request.client_oid) is not None:
+        if request.client_oid is not None and self._oms.is_taken(request.client_oid):
             _log.warning(f"client_oid {request.client_oid} is already in use: nothing is sent")
             return request.client_oid
         now = self._clock.timestamp_ms()
         command, reason = self._command(account, request, now)
-        name = command.client_oid or command.oid
+        name = name_of(command)
+        if reason is None:
+            try:
+                self._oms.write_ahead(command)
+            except JournalError as error:
+                reason = f"not sent, the journal cannot be written: {error}"
         if reason is not None:
+            self._oms.claim(command)
             self._clock.call_soon(partial(self._refuse, command, reason))
-            return name
-        try:
-            self._oms.write_ahead(command)
-        except JournalError as error:
-            self._clock.call_soon(
-                partial(self._refuse, command, f"not sent, the journal cannot be written: {error}")
-            )
             return name
         if key is not None:
             self._cache.reserve_idempotent_create_order(key, name)
@@ -131,10 +130,12 @@ class ExecutionManager:
         """The command as it would be sent, and why it must not be sent (None: it may)."""
         oid = self._ids.next(now)
         instrument = self._instruments.get(request.symbol)
-        amount, price, reason = _numbers(request)
-        if reason is None and instrument is None:
-            reason = f"{request.symbol} is not a known symbol"
-        elif reason is None and account not in self._ports:
+        amount, price, reason = numbers(request.amount, request.price)
+        if instrument is None:
+            reason = _unknown(request.symbol)
+        elif self._closed_because is not None:
+            reason = self._closed_because
+        elif account not in self._ports:
             reason = f"no private connector for {account}"
         if reason is None and instrument is not None:
             amount, price = quantise_order(instrument, request.side, request.type, amount, price)
@@ -161,7 +162,7 @@ class ExecutionManager:
             ws_fallback=request.ws_fallback,
             client_oid=request.client_oid,
             idempotency_key=request.idempotency_key,
-            params=request.params,
+            params=plain_params(request.params),
             timestamp=now,
         ), reason
 
@@ -180,7 +181,6 @@ class ExecutionManager:
 
     def cancel(
         self,
-        account: str,
         symbol: str,
         oid: str,
         route: Route,
@@ -188,19 +188,16 @@ class ExecutionManager:
         ws_fallback: bool,
         params: dict[str, ev.ParamValue],
     ) -> str:
-        """Ask for the end of an order; the answer comes by callback."""
+        """Ask for the end of an order; the answer comes by callback. Raises OrderError for unusable `params`."""
+        params = plain_params(params)
         state = self._oms.get(oid)
-        if state is None or state.is_closed:
-            why = (
-                "no such order is known"
-                if state is None
-                else f"the order is already {state.public_status.value}"
-            )
-            self._clock.call_soon(partial(self._tell_cancel_failed, symbol, oid, state, why))
+        why = self._unchangeable(state)
+        if state is None or why is not None:
+            self._clock.call_soon(partial(self._oms.tell_cancel_failed, symbol, oid, state, why))
             return oid
         command = ev.Cancel(
             oid=state.oid,
-            account=state.account or account,
+            account=state.account,
             symbol=state.symbol,
             eid=state.eid,
             route=route,
@@ -208,43 +205,36 @@ class ExecutionManager:
             params=params,
             timestamp=self._clock.timestamp_ms(),
         )
-        self._cache.mark_cancel_intent(oid)
+        self._cache.mark_cancel_intent(name_of(state))
         self._oms.record(command)
-        self._oms.apply(self._event(state.oid, ev.EventKind.CANCEL_SENT, None))
         self._underway[CommandKind.CANCEL, command.oid] = command
         self._send(partial(self._ports[command.account].cancel, command))
         return oid
 
-    def _tell_cancel_failed(self, symbol: str, oid: str, state: OrderState | None, why: str) -> None:
-        self._oms.tell_cancel_failed(symbol, oid, state, why)
+    def _unchangeable(self, state: OrderState | None) -> str | None:
+        """Why an order can be neither cancelled nor amended, or None."""
+        if state is None:
+            return "no such order is known"
+        if state.is_closed:
+            return f"the order is already {state.public_status.value}"
+        return None if state.account in self._ports else f"no private connector for {state.account}"
 
     def amend(
         self,
-        account: str,
         oid: str,
         *,
         price: Decimal | None,
         amount: Decimal | None,
         params: dict[str, ev.ParamValue],
     ) -> str:
-        """Change price and/or total amount of a live order, keeping its ids."""
+        """Change price and/or total amount of a live order, keeping its ids. OrderError for unusable `params`."""
+        params = plain_params(params)
         state = self._oms.get(oid)
-        if state is None or state.is_closed:
-            _log.warning(f"order {oid} cannot be modified: it is {'closed' if state else 'not known'}")
+        reason = self._unchangeable(state)
+        if state is None or reason is not None:
+            _log.warning(f"order {oid} is not modified: {reason}")
             return oid
-        instrument = self._instruments[state.symbol]
-        new_amount, new_price = quantise_order(
-            instrument, state.side, state.type, amount or state.amount, price or state.price
-        )
-        reason = refusal(
-            instrument,
-            side=state.side,
-            type=state.type,
-            amount=new_amount,
-            price=new_price,
-            reduce_only=state.reduce_only,
-            reference_price=None,
-        )
+        new_amount, new_price, reason = self._new_terms(state, price, amount)
         if reason is not None:
             _log.warning(f"order {oid} is not modified: {reason}")
             event = self._event(state.oid, ev.EventKind.AMEND_REJECTED, reason)
@@ -252,7 +242,7 @@ class ExecutionManager:
             return oid
         command = ev.Amend(
             oid=state.oid,
-            account=state.account or account,
+            account=state.account,
             symbol=state.symbol,
             side=state.side,
             price=new_price,
@@ -265,10 +255,36 @@ class ExecutionManager:
         self._send(partial(self._ports[command.account].amend, command))
         return oid
 
+    def _new_terms(
+        self, state: OrderState, price: Any, amount: Any
+    ) -> tuple[Decimal, Decimal | None, str | None]:
+        """Amount and price that an amendment would send, and why it must not be sent (None: it may)."""
+        new_amount, new_price, reason = numbers(
+            state.amount if amount is None else amount, state.price if price is None else price
+        )
+        instrument = self._instruments.get(state.symbol)
+        if instrument is None:
+            return new_amount, new_price, _unknown(state.symbol)
+        if reason is not None:
+            return new_amount, new_price, reason
+        new_amount, new_price = quantise_order(instrument, state.side, state.type, new_amount, new_price)
+        reason = refusal(
+            instrument,
+            side=state.side,
+            type=state.type,
+            amount=new_amount,
+            price=new_price,
+            reduce_only=state.reduce_only,
+            reference_price=None,
+        )
+        return new_amount, new_price, reason
+
     def cancel_all(self, account: str, symbol: str) -> None:
-        """Ask for the end of every open order of `symbol` on one account."""
+        """Ask for the end of every open order of `symbol` on one account. Raises InstrumentError and OrderError."""
         if symbol not in self._instruments:
-            raise InstrumentError(f"{symbol} is not a known symbol")
+            raise InstrumentError(_unknown(symbol))
+        if account not in self._ports:
+            raise OrderError(f"no private connector for {account}: its orders cannot be cancelled from here")
         states = [s for s in self._oms.open_orders(account) if s.symbol == symbol]
         command = ev.CancelAll(
             account=account,
@@ -276,9 +292,9 @@ class ExecutionManager:
             oids=tuple(s.oid for s in states),
             timestamp=self._clock.timestamp_ms(),
         )
-        self._cache.mark_all_cancel_intent(symbol)
         self._oms.record(command)
         for state in states:
+            self._cache.mark_cancel_intent(name_of(state))
             self._oms.apply(self._event(state.oid, ev.EventKind.CANCEL_SENT, None))
         self._send(partial(self._ports[account].cancel_all, command))
 
@@ -321,7 +337,7 @@ class ExecutionManager:
             case Step.TELL:
                 self.tell_refused(result)
             case Step.ASK_THEN_TELL:
-                self._resolve().settle_refused_change(result)
+                self._resolve().settle_change(result)
 
     def _confirm(self, result: ev.CommandResult, state: OrderState) -> None:
         if result.kind is CommandKind.CREATE:
@@ -337,7 +353,7 @@ class ExecutionManager:
         if result.kind is CommandKind.CREATE and ends_at_once(state.type, state.time_in_force):
             self._resolve().confirm_end(result.oid)
         elif result.kind is CommandKind.CANCEL:
-            self._resolve().confirm_cancel(result.oid)
+            self._resolve().confirm_cancel(result)
 
     def _reroute(self, result: ev.CommandResult, command: ev.Submit | ev.Cancel) -> None:
         """The same command by REST, under the same client id: nothing of the first attempt has left."""
@@ -359,9 +375,7 @@ class ExecutionManager:
             f"WS_REQUEST_NOT_SENT: {result.reason}" if unsent and result.route is Route.WS else result.reason
         )
         self._oms.apply(self._event(result.oid, kind, reason, source=ev.Source.ACK, code=result.code))
-        if result.route is Route.WS:
-            kind_told = WsOrderResultType.REQUEST_NOT_SENT if unsent else WsOrderResultType.ACK_REJECTED
-            self.tell_ws_result(result.oid, kind_told, result.reason)
+        self._tell_ws_refusal(result)
 
     def tell_refused(self, result: ev.CommandResult) -> None:
         """A cancel or amendment that came to nothing: the order stays, the user hears why."""
@@ -369,34 +383,27 @@ class ExecutionManager:
             ev.EventKind.CANCEL_REJECTED if result.kind is CommandKind.CANCEL else ev.EventKind.AMEND_REJECTED
         )
         self._oms.apply(self._event(result.oid, kind, result.reason, source=ev.Source.ACK, code=result.code))
-        if result.route is Route.WS:
-            unsent = result.conclusion is Conclusion.NOT_SENT
-            told = WsOrderResultType.REQUEST_NOT_SENT if unsent else WsOrderResultType.ACK_REJECTED
-            self.tell_ws_result(result.oid, told, result.reason)
+        self._tell_ws_refusal(result)
 
     def _on_cancel_all(self, result: ev.CommandResult) -> None:
-        states = [s for s in self._oms.open_orders(result.account) if s.symbol == result.symbol]
-        if result.conclusion is Conclusion.ACCEPTED:
-            for event in result.events:
-                self._oms.apply(event)
-            for state in states:
-                if state.has_cancel_intent:
-                    self._resolve().confirm_cancel(state.oid)
-            return
-        for state in states:
-            if state.has_cancel_intent:
-                one = ev.CommandResult(
-                    kind=CommandKind.CANCEL,
-                    conclusion=result.conclusion,
-                    oid=state.oid,
-                    symbol=state.symbol,
-                    account=result.account,
-                    timestamp=result.timestamp,
-                    route=Route.REST,
-                    reason=result.reason,
-                    code=result.code,
-                )
-                self.on_result(one)
+        """What one command for many means for each order that is to end."""
+        for event in result.events:
+            self._oms.apply(event)
+        for state in self._oms.open_orders(result.account):
+            if state.symbol != result.symbol or not state.has_cancel_intent:
+                continue
+            one = msgspec.structs.replace(result, kind=CommandKind.CANCEL, oid=state.oid, events=())
+            if result.conclusion is Conclusion.ACCEPTED:
+                self._resolve().confirm_cancel(one)
+            elif result.conclusion is Conclusion.NOT_SENT:
+                self.tell_refused(one)
+            else:
+                self._resolve().settle_change(one)
+
+    def _tell_ws_refusal(self, result: ev.CommandResult) -> None:
+        told = WS_RESULTS.get(result.conclusion)
+        if result.route is Route.WS and told is not None:
+            self.tell_ws_result(result.oid, told, result.reason)
 
     def tell_ws_result(self, oid: str, kind: WsOrderResultType, reason: str | None) -> None:
         """Publish how a WebSocket order request ended, where it was not a plain success."""
@@ -405,9 +412,9 @@ class ExecutionManager:
             return
         self._tell(
             {
-                "oid": state.client_oid or oid,
+                "oid": name_of(state),
                 "symbol": state.symbol,
-                "exchange": self._instruments[state.symbol].exchange,
+                "exchange": exchange_of(state.symbol),
                 "result_type": kind,
                 "reason": reason,
                 "timestamp": self._clock.timestamp_ms(),
@@ -432,17 +439,10 @@ class ExecutionManager:
         )
 
 
-def _numbers(request: OrderRequest) -> tuple[Decimal, Decimal | None, str | None]:
-    """Amount and price as finite decimals, and what is wrong with them."""
+def _unknown(symbol: str) -> str:
+    """The reason for a symbol that no connector knows. Raises InstrumentError for what cannot be one."""
     try:
-        amount = _decimal(request.amount)
-        price = _decimal(request.price) if request.price is not None else None
-    except (InvalidOperation, ValueError, TypeError):
-        return Decimal(0), None, f"amount {request.amount!r} or price {request.price!r} is not a number"
-    if not amount.is_finite() or (price is not None and not price.is_finite()):
-        return Decimal(0), None, f"amount {amount} and price {price} must be finite"
-    return amount, price, None
-
-
-def _decimal(value: Any) -> Decimal:
-    return value if type(value) is Decimal else Decimal(str(value))
+        InstrumentId.from_str(symbol)
+    except ValueError as error:
+        raise InstrumentError(str(error)) from None
+    return f"{symbol} is not a known symbol"

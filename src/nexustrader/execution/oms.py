@@ -16,7 +16,7 @@ from nexustrader.domain import order as orders
 from nexustrader.domain.ids import is_ours
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import FillDelta, Notice, Told
-from nexustrader.error import JournalError
+from nexustrader.error import JournalError, OrderError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Journal
 from nexustrader.market.cache import Cache
@@ -55,10 +55,14 @@ class OrderManager:
 
     def know(self, command: ev.Submit) -> None:
         """Hold the order of an intent from now on, and show it in the cache."""
-        self._hold(orders.apply(None, command).order)
+        self.claim(command)
+        self._hold(orders.apply(self._orders.get(command.oid), command).order)
+        self.project(command.oid)
+
+    def claim(self, command: ev.Submit) -> None:
+        """Give the user's name for an order to this one, so that no other can have it."""
         if command.client_oid is not None:
             self._aliases[command.client_oid] = command.oid
-        self.project(command.oid)
 
     def refuse(self, command: ev.Submit, event: ev.OrderEvent) -> None:
         """Know an order that was refused here, before any byte of it could leave. Nothing to journal."""
@@ -68,6 +72,12 @@ class OrderManager:
     def record(self, command: ev.Submit | ev.Cancel | ev.Amend | ev.CancelAll) -> None:
         """Journal a command on orders that are known already; a full disk never stops a cancel."""
         self._write(command)
+        self._ask_change(command)
+
+    def _ask_change(self, command: ev.Record) -> None:
+        """Let an order know what was asked of it, live and in a replay alike."""
+        if isinstance(command, ev.Cancel | ev.Amend) and command.oid in self._orders:
+            self._hold(orders.apply(self._orders[command.oid], command).order)
 
     def record_adjustment(self, event: ev.PositionEvent) -> None:
         """Journal that the venue's word on a position took the place of our fold."""
@@ -92,23 +102,28 @@ class OrderManager:
             self._open[state.oid] = None
 
     def _move(self, event: ev.OrderEvent) -> None:
-        applied = orders.apply(self._orders.get(event.oid), event)
-        self._hold(applied.order)
+        applied = self._fold(event)
         if not applied.effects:
             return
-        for effect in applied.effects:
-            if isinstance(effect, FillDelta):
-                self._on_fill(applied.order, effect)
         self.project(event.oid)
         for effect in applied.effects:
             if isinstance(effect, Told):
                 self._announce(applied.order, effect)
 
+    def _fold(self, event: ev.OrderEvent) -> orders.Applied:
+        """Move the order, and the position by what was filled."""
+        applied = orders.apply(self._orders.get(event.oid), event)
+        self._hold(applied.order)
+        for effect in applied.effects:
+            if isinstance(effect, FillDelta):
+                self._on_fill(applied.order, effect)
+        return applied
+
     def _announce(self, order: OrderState, told: Told) -> None:
         if told.notice in _LOGGED:
             _log.warning(f"order {order.oid}: {told.notice.value}: {told.reason}")
         if told.notice is Notice.CANCEL_FAILED:
-            self._cache.clear_cancel_intent(order.client_oid or order.oid)
+            self._cache.clear_cancel_intent(name_of(order))
         self._tell(told.notice, self.snapshot(order, told))
 
     def _may_adopt(self, event: ev.OrderEvent) -> bool:
@@ -151,7 +166,7 @@ class OrderManager:
         else:
             self.journal_failed = False
 
-    def tell_cancel_failed(self, symbol: str, oid: str, state: OrderState | None, reason: str) -> None:
+    def tell_cancel_failed(self, symbol: str, oid: str, state: OrderState | None, reason: str | None) -> None:
         """Tell of a cancel that cannot be: the order is unknown here or already closed. Its state stays."""
         if state is None:
             order = Order(
@@ -175,8 +190,8 @@ class OrderManager:
                 self._restore_event(record)
             elif isinstance(record, ev.PositionEvent):
                 adjust(record)
-            elif isinstance(record, ev.Cancel | ev.Amend) and record.oid in self._orders:
-                self._hold(orders.apply(self._orders[record.oid], record).order)
+            else:
+                self._ask_change(record)
         for oid in self._orders:
             self.project(oid)
         return len(self._open)
@@ -184,21 +199,28 @@ class OrderManager:
     def _restore_submit(self, command: ev.Submit) -> None:
         self.know(command)
         if command.idempotency_key is not None:
-            name = command.client_oid or command.oid
-            self._cache.reserve_idempotent_create_order(command.idempotency_key, name)
+            self._cache.reserve_idempotent_create_order(command.idempotency_key, name_of(command))
 
     def _restore_event(self, event: ev.OrderEvent) -> None:
-        applied = orders.apply(self._orders.get(event.oid), event)
-        self._hold(applied.order)
-        for effect in applied.effects:
-            if isinstance(effect, FillDelta):
-                self._on_fill(applied.order, effect)
+        try:
+            self._fold(event)
+        except OrderError as error:
+            # The journal could not be written when this order became known; the venue is asked for it.
+            _log.warning(f"the journal lacks the beginning of order {event.oid}: {error}")
+
+    def last_oid(self) -> str | None:
+        """The newest id that we have made, in this run or an earlier one."""
+        return max((oid for oid in self._orders if is_ours(oid, self._shard)), default=None)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
     def resolve(self, oid: str) -> str:
         """Our oid for what the user calls the order."""
         return self._aliases.get(oid, oid)
+
+    def is_taken(self, name: str) -> bool:
+        """True when an order has this name: our own id, or a user's `client_oid`."""
+        return name in self._aliases or name in self._orders
 
     def get(self, oid: str) -> OrderState | None:
         return self._orders.get(self._aliases.get(oid, oid))
@@ -217,8 +239,7 @@ class OrderManager:
     def snapshot(self, state: OrderState, told: Told | None = None) -> Order:
         """The public view of an order, under the name by which the user knows it."""
         public = orders.snapshot(state, told)
-        if state.client_oid is not None:
-            public.oid = state.client_oid
+        public.oid = name_of(state)
         return public
 
     def foreign_snapshot(self, event: ev.OrderEvent) -> Order:
@@ -230,6 +251,11 @@ class OrderManager:
         public = self.snapshot(self._orders[oid])
         self._cache.put_order(public)
         return public
+
+
+def name_of(order: OrderState | ev.Submit) -> str:
+    """The id by which the user knows an order."""
+    return order.client_oid or order.oid
 
 
 def exchange_of(symbol: str) -> ExchangeType:

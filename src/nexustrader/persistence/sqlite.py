@@ -127,7 +127,10 @@ class SqliteJournal:
             self._execute(self._append_sql, (seq, RECORD_VERSION, checksum(seq, RECORD_VERSION, body), body))
         except sqlite3.Error as exc:
             self._fail(exc)
-        self._appended(seq, 1)
+        self._last_seq = seq
+        self._appends += 1
+        if self._appends >= APPENDS_PER_CHECKPOINT_MAX:
+            self._shorten_log()
         return seq
 
     def append_many(self, records: Iterable[ev.Record]) -> int:
@@ -141,7 +144,10 @@ class SqliteJournal:
         ]
         if rows:
             self._in_transaction([(self._append_sql, row) for row in rows])
-            self._appended(self._last_seq + len(rows), len(rows))
+            self._last_seq += len(rows)
+            self._appends += len(rows)
+            if self._appends >= APPENDS_PER_CHECKPOINT_MAX:
+                self._shorten_log()
         return self._last_seq
 
     def replay(self) -> Iterator[ev.Record]:
@@ -291,15 +297,12 @@ class SqliteJournal:
             if self._connection.in_transaction:
                 self._connection.rollback()
 
-    def _appended(self, seq: int, count: int) -> None:
-        self._last_seq = seq
-        self._appends += count
-        if self._appends >= APPENDS_PER_CHECKPOINT_MAX:
-            self._appends = 0
-            try:
-                self.checkpoint()
-            except JournalError as exc:
-                _log.warning(f"the journal's log could not be shortened: {exc}")
+    def _shorten_log(self) -> None:
+        self._appends = 0
+        try:
+            self.checkpoint()
+        except JournalError as exc:
+            _log.warning(f"the journal's log could not be shortened: {exc}")
 
     def _save_param(self, name: str, text: str | None) -> None:
         if self._is_suspect:

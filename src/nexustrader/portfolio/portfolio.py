@@ -106,32 +106,42 @@ class Portfolio:
         stated = self._stated.get((account, symbol))
         return stated is not None and stated.signed_amount != self.position(account, symbol).signed_amount
 
+    def differs(self, account: str, events: Iterable[ev.PositionEvent]) -> bool:
+        """True when the venue's list of positions is not what our fills add up to."""
+        return bool(self._adjustments(account, events))
+
     def on_position_snapshot(
         self, account: str, events: Iterable[ev.PositionEvent]
     ) -> list[ev.PositionEvent]:
         """Adopt the venue's list of positions; what it does not hold is flat. Returns the adjustments made."""
-        listed = {event.symbol: event for event in events}
-        adjustments = []
-        for event in listed.values():
+        listed = list(events)
+        for event in listed:
             self._stated[account, event.symbol] = event
-            if event.signed_amount != self.position(account, event.symbol).signed_amount:
-                adjustments.append(event)
-        for (owner, symbol), state in self._positions.items():
-            if owner == account and symbol not in listed and state.is_open and self.is_contract(symbol):
-                now = max((e.timestamp for e in listed.values()), default=0)
-                adjustments.append(
-                    ev.PositionEvent(
-                        account=account,
-                        symbol=symbol,
-                        signed_amount=_ZERO,
-                        entry_price=_ZERO,
-                        timestamp=now,
-                        snapshot=True,
-                    )
-                )
+        adjustments = self._adjustments(account, listed)
         for event in adjustments:
             self.adjust(event)
         return adjustments
+
+    def _adjustments(self, account: str, events: Iterable[ev.PositionEvent]) -> list[ev.PositionEvent]:
+        listed = {event.symbol: event for event in events}
+        now_ms = max((event.timestamp for event in listed.values()), default=0)
+        flat = [
+            ev.PositionEvent(
+                account=account,
+                symbol=symbol,
+                signed_amount=_ZERO,
+                entry_price=_ZERO,
+                timestamp=now_ms,
+                snapshot=True,
+            )
+            for (owner, symbol), state in self._positions.items()
+            if owner == account and symbol not in listed and state.is_open and self.is_contract(symbol)
+        ]
+        return [
+            event
+            for event in (*listed.values(), *flat)
+            if event.signed_amount != self.position(account, event.symbol).signed_amount
+        ]
 
     def adjust(self, event: ev.PositionEvent) -> None:
         """Take the venue's word in place of the fold: a manual trade, a liquidation, an earlier run's position."""

@@ -41,7 +41,10 @@ class _Socket:
         self._url = url
         self._tasks = tasks
         self._topic_of = venue.topic_of
+        self._prefix = venue.spec.topic_prefix
+        self._topic_start = len(self._prefix)
         self.decoders: dict[str, Decode] = {}
+        self._by_bytes: dict[bytes, Decode] = {}  # the same decoders, by the topic as it stands in the frame
         self._commands: deque[tuple[str, bool]] = deque()
         self._pumping = False
         self._open = False
@@ -64,12 +67,17 @@ class _Socket:
         return self._url
 
     def add(self, topic: str, decode: Decode) -> None:
-        self.decoders[topic] = decode
+        self.set_decoder(topic, decode)
         self._enqueue(topic, subscribe=True)
         self._stream.start()
 
+    def set_decoder(self, topic: str, decode: Decode) -> None:
+        self.decoders[topic] = decode
+        self._by_bytes[topic.encode()] = decode
+
     def remove(self, topic: str) -> None:
         if self.decoders.pop(topic, None) is not None:
+            del self._by_bytes[topic.encode()]
             self._enqueue(topic, subscribe=False)
 
     async def stop(self) -> None:
@@ -122,15 +130,23 @@ class _Socket:
     def _on_frame(self, raw: bytes) -> None:
         self.frames += 1
         try:
-            topic = self._topic_of(raw)
-            if topic is not None:
-                decode = self.decoders.get(topic)
+            if raw.startswith(self._prefix):  # the hot path: no call, no text made of the topic
+                start = self._topic_start
+                decode = self._by_bytes.get(raw[start : raw.find(b'"', start)])
                 if decode is not None:
                     decode(raw)
-            else:
-                self._on_control(raw)
+                    return
+            self._on_other_frame(raw)
         except (WireError, msgspec.MsgspecError, ValueError) as error:
             self._on_bad_frame(error)
+
+    def _on_other_frame(self, raw: bytes) -> None:
+        """A control frame, a topic nobody wants any more, or a data frame that begins in an unusual way."""
+        topic = self._topic_of(raw)
+        if topic is None:
+            self._on_control(raw)
+        elif topic in self.decoders:
+            self.decoders[topic](raw)
 
     def _on_control(self, raw: bytes) -> None:
         problem = self._venue.control_problem(raw)
@@ -217,7 +233,7 @@ class Feed:
         socket, topic = found
         sharing = [other for other, (_, t) in self._where.items() if t == topic]
         if sharing:
-            socket.decoders[topic] = self._decoder(sharing[0], self._instrument(stream.symbol), topic)
+            socket.set_decoder(topic, self._decoder(sharing[0], self._instrument(stream.symbol), topic))
         else:
             socket.remove(topic)
 

@@ -87,6 +87,7 @@ class VenueSpec(msgspec.Struct, frozen=True):
     rate_limits: tuple[RateLimit, ...]
     listen_key_keepalive_ms: int = 0
     client_id_unique_forever: bool = False
+    topic_prefix: bytes = b""  # how a data frame begins, up to its topic; empty where frames begin otherwise
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -32,7 +32,9 @@ def test_ids_increase_when_the_clock_steps_back() -> None:
 
 def test_a_new_run_goes_on_above_the_last_id() -> None:
     last = OidGenerator(7).next(NOW)
-    assert OidGenerator(7, last=last).next(NOW - 60_000) > last
+    ids = OidGenerator(7)
+    ids.start_above(last)
+    assert ids.next(NOW - 60_000) > last
 
 
 @pytest.mark.parametrize("shard", [0, -1, 10_000])

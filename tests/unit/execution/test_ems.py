@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from desk import ACCOUNT, SYMBOL, Desk, live
+from desk import ACCOUNT, SYMBOL, Desk, desk_test, live
 from nexustrader.constants import OrderStatus, OrderType, TimeInForce, WsOrderResultType
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion, Route
@@ -18,16 +17,6 @@ from nexustrader.persistence.memory import MemoryJournal
 from virtual_time import run_virtual
 
 K = ev.EventKind
-
-
-def desk_test(test: Callable[[Desk], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run an async test on a desk in virtual time."""
-
-    def run() -> None:
-        run_virtual(lambda clock: test(Desk(clock)))
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
 
 
 @desk_test

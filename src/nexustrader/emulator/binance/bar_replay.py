@@ -76,7 +76,7 @@ def bar_recordings(paths: Sequence[Path]) -> list[BarRecording]:
 class BarReplaySource(Playback[tuple[Tick, ...]]):
     """Plays candles into the markets of a symbol, `speed` times as fast as real time; 0 is as fast as possible."""
 
-    slice_items_max: ClassVar[int] = 50
+    slice_items_max: ClassVar[int] = 25
     frames = snapshots = 0  # candles are neither
 
     def __init__(

@@ -178,7 +178,7 @@ class Market:
             self.set_touch(touch, self.update_id)
 
     def move(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
-        """Moves the market by hand: what is better than the best of these levels goes, these are set."""
+        """Moves the touch: what is better than the best of these levels goes, these are set."""
         gone_bids = [(price, 0) for price in self._better(self._bids, max(bids)[0])]
         gone_asks = [(-rank, 0) for rank in self._better(self._asks, -min(asks)[0])]
         self.change_levels([*gone_bids, *bids], [*gone_asks, *asks])

@@ -11,7 +11,7 @@ from nexustrader.constants import AccountType, DataType, KlineInterval, OrderSid
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import KlineSupportedError, SubscriptionError
 from nexustrader.exchange.binance import wire
-from nexustrader.exchange.binance.spec import BOOK_DEPTHS, EXCHANGE, Product, product_of
+from nexustrader.exchange.binance.spec import BOOK_DEPTHS, EXCHANGE, SPEC, Product, product_of
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import (
     BookL1,
@@ -43,7 +43,7 @@ _read_ticker = wire.reader(wire.Ticker24h, "the 24 h ticker", lax=True)
 
 # -- topics ---------------------------------------------------------------------------------------------
 
-_TOPIC_PREFIX = b'{"stream":"'
+_TOPIC_PREFIX = SPEC.topic_prefix
 _TOPIC_START = len(_TOPIC_PREFIX)
 
 

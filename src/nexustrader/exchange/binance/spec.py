@@ -43,6 +43,7 @@ SPEC = VenueSpec(
         RateLimit("orders", 86_400_000, 200_000),
     ),
     listen_key_keepalive_ms=1_200_000,
+    topic_prefix=b'{"stream":"',
 )
 
 

@@ -1,0 +1,140 @@
+"""What every world shares: when the strategy hears of what, and that no fact costs the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+from desk import ACCOUNT, BTC, SHARD, SYMBOL, ScriptedVenue
+from nexustrader._engine.core import EngineCore
+from nexustrader.config import BasicConfig, Config
+from nexustrader.constants import ExchangeType, OrderSide, OrderType, ParamBackend
+from nexustrader.domain import events as ev
+from nexustrader.domain.ids import OidGenerator, decode, shard_of
+from nexustrader.persistence.memory import MemoryJournal
+from nexustrader.persistence.params import Params
+from nexustrader.schema import AccountBalance, Order
+from nexustrader.strategy import Strategy
+from virtual_time import LoopClock, run_virtual
+
+K = ev.EventKind
+
+
+class Listener(Strategy):
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def on_start(self) -> None:
+        self.heard.append("start")
+
+    def on_accepted_order(self, order: Order) -> None:
+        self.heard.append("accepted")
+
+    def on_filled_order(self, order: Order) -> None:
+        self.heard.append("filled")
+
+    def on_balance(self, balance: AccountBalance) -> None:
+        self.heard.append("balance")
+
+
+class Site:
+    """An engine's core on a scripted venue."""
+
+    def __init__(self, clock: LoopClock, journal: MemoryJournal | None = None) -> None:
+        self.clock = clock
+        self.strategy = Listener()
+        self.journal = journal or MemoryJournal()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.core = EngineCore(
+            Config("core", "test", self.strategy, {ExchangeType.BINANCE: BasicConfig()}, {}),
+            clock,
+            self.journal,
+            spawn=self._spawn,
+        )
+        self.core.add_market({SYMBOL: BTC}, None)
+        requests: Any = None
+        self.core.bind_strategy(requests, {ParamBackend.MEMORY: Params()}, lambda: None)
+        self.venue = ScriptedVenue(clock)
+        self.core.add_account(self.venue)
+        self.shard = shard_of("core", "test")
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def submit(self, oid: str) -> ev.Submit:
+        return ev.Submit(
+            oid=oid,
+            account=ACCOUNT,
+            symbol=SYMBOL,
+            side=OrderSide.BUY,
+            type=OrderType.LIMIT,
+            amount=Decimal("0.01"),
+            price=Decimal(30_000),
+            timestamp=self.clock.timestamp_ms(),
+        )
+
+
+def site_test(test: Callable[[Site], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def run() -> None:
+        run_virtual(lambda clock: test(Site(clock)))
+
+    run.__name__ = test.__name__
+    return run
+
+
+@site_test
+async def test_what_happened_before_the_start_is_told_after_on_start(site: Site) -> None:
+    oid = OidGenerator(site.shard).next(site.clock.timestamp_ms())
+    site.journal.append(site.submit(oid))
+    site.core.restore()
+    site.venue.orders[oid] = site.venue.event(
+        oid, K.FILLED, ev.Source.QUERY, eid="7", filled=Decimal("0.01"), average=Decimal(30_000)
+    )
+    site.venue.balances = [
+        ev.BalanceEvent(account=ACCOUNT, asset="USDT", free=Decimal(5), timestamp=site.clock.timestamp_ms())
+    ]
+    await site.core.reconciler.start_up(ACCOUNT)
+    assert site.strategy.heard == []
+    assert site.core.cache.get_position(SYMBOL) is not None
+    site.core.run_start()
+    assert site.strategy.heard == ["start", "filled", "balance"]
+    site.venue.sink.on_balance(
+        ev.BalanceEvent(account=ACCOUNT, asset="USDT", free=Decimal(6), timestamp=site.clock.timestamp_ms())
+    )
+    assert site.strategy.heard[3:] == ["balance"]
+
+
+@site_test
+async def test_ids_of_a_new_run_are_above_those_in_the_journal(site: Site) -> None:
+    oid = OidGenerator(site.shard).next(site.clock.timestamp_ms() + 60_000)
+    site.journal.append(site.submit(oid))
+    assert site.core.restore() == 1
+    assert site.core.ids.next(site.clock.timestamp_ms()) > oid
+
+
+@site_test
+async def test_a_fact_that_cannot_be_taken_in_costs_no_other_and_the_venue_is_asked(site: Site) -> None:
+    site.core.run_start()
+    weird = ev.OrderEvent(
+        oid=OidGenerator(site.shard).next(site.clock.timestamp_ms()),
+        kind=K.ACCEPTED,
+        source=ev.Source.STREAM,
+        timestamp=site.clock.timestamp_ms(),
+        account=ACCOUNT,
+        symbol="NO.SUCH.SYMBOL",
+        side=OrderSide.BUY,
+        type=OrderType.LIMIT,
+        amount=Decimal(1),
+    )
+    site.venue.sink.on_order_event(weird)
+    await asyncio.sleep(5)
+    assert site.venue.queries > 0
+
+
+def test_the_shard_of_this_suite_is_a_shard() -> None:
+    assert decode(OidGenerator(SHARD).next(1)).shard == SHARD
