@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+import canaries
+
 # How long one example takes says more about the machine than about the code; pytest's timeout bounds a test.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail any test that leaves a secret of the suite in its output or its files."""
+    report = yield
+    if call.when == "teardown" and report.passed:
+        arguments: dict[str, Any] = getattr(item, "funcargs", {})
+        found = canaries.leaks(report.sections, arguments.get("tmp_path"))
+        if found:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} leaks a secret into: {', '.join(found)}"
+    return report
 
 
 @pytest.fixture(scope="session")

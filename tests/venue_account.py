@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import canaries
 from desk import BTC, SYMBOL
 from memory_transport import MemoryConnection, MemoryTransport, answers
 from nexustrader.constants import AccountType, OrderSide, OrderType
@@ -57,7 +58,7 @@ class Account:
             self.transport,
             clock,
             RateLimiter(VENUE.rate_limits(account_type)),
-            signer=VENUE.make_signer("k" * 64, "s" * 64, None),
+            signer=VENUE.make_signer(canaries.API_KEY, canaries.SECRET, None),
         )
         self.gateway = Gateway(
             ACCOUNT,

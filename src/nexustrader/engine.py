@@ -105,7 +105,7 @@ class Engine:
         await self._connections.build()
         if config.private_conn_config:
             open_storage(config, self._journal, self._connections.fingerprints, self._clock)
-            still_open = self._core.oms.restore(self._journal.replay(), self._core.portfolio.adjust)
+            still_open = self._core.restore()
             if still_open:
                 _log.warning(
                     f"the journal knows {still_open} order(s) that may still be open; asking the venue"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from e2e_setup import FUTURES, Build
 
+import canaries
 from nexustrader.config import BasicConfig, Config, LogConfig, PrivateConnectorConfig, PublicConnectorConfig
 from nexustrader.constants import AccountType, ExchangeType, settings
 from nexustrader.emulator.process import EmulatorProcess
@@ -19,6 +20,7 @@ from nexustrader.strategy import Strategy
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[EmulatorProcess]:
     with EmulatorProcess.start("binance", seed=7) as running:
+        canaries.watch(running.api_key, running.secret)
         yield running
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from e2e_setup import FUTURES, SPOT, Build
 
+import canaries
 from nexustrader.cli.ledger import ask, compare
 from nexustrader.config import BasicConfig, PrivateConnectorConfig, PublicConnectorConfig
 from nexustrader.constants import (
@@ -317,7 +318,7 @@ def test_an_account_type_of_a_later_release_is_refused_by_name(build: Build) -> 
 
 
 def test_a_wrong_key_refuses_to_start_and_says_what_to_check(build: Build) -> None:
-    wrong = BasicConfig(api_key="k" * 64, secret="s" * 64, testnet=True)
+    wrong = BasicConfig(api_key=canaries.API_KEY, secret=canaries.SECRET, testnet=True)
     engine = build(Script(), basic_config={ExchangeType.BINANCE: wrong})
     with pytest.raises(Exception, match=r"-2014|-2015|-1022"):
         engine.start()

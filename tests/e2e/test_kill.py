@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import canaries
 from nexustrader.cli.ledger import ask
 from nexustrader.emulator.process import EmulatorProcess
 
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 @pytest.fixture
 def emulator() -> Iterator[EmulatorProcess]:
     with EmulatorProcess.start("binance", market="still") as running:
+        canaries.watch(running.api_key, running.secret)
         yield running
 
 

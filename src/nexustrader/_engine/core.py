@@ -6,7 +6,7 @@ A world adds three things: a clock, venue and market ports, and a journal.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from nexustrader._engine.routing import Accounts
 from nexustrader._strategy.runtime import Params, Requests, Runtime
@@ -47,6 +47,7 @@ ENDPOINTS: Mapping[Notice, str] = {
 
 POSITION_SETTLE_MS = 2_000
 
+Fact = TypeVar("Fact", ev.CommandResult, ev.OrderEvent, ev.BalanceEvent, ev.PositionEvent)
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
 _log = get_logger("Engine")
@@ -62,6 +63,7 @@ class EngineCore:
             )
         self.config = config
         self.clock = clock
+        self._journal = journal
         self.bus = MessageBus(on_error=self._on_handler_error)
         self.cache = Cache()
         self.hub = MarketHub(self.bus, self.cache)
@@ -70,8 +72,9 @@ class EngineCore:
         self.portfolio = Portfolio(self.cache, self.instruments, self._on_balance_change)
         shard = shard_of(config.strategy_id, config.user_id)
         self.oms = OrderManager(journal, self.cache, shard, tell=self._notify, on_fill=self._on_fill)
+        self.ids = OidGenerator(shard)
         self.ems = ExecutionManager(
-            clock, self.cache, self.oms, OidGenerator(shard), self.instruments, tell=self._tell_ws_result
+            clock, self.cache, self.oms, self.ids, self.instruments, tell=self._tell_ws_result
         )
         self.reconciler = Reconciler(
             clock,
@@ -87,6 +90,7 @@ class EngineCore:
         self.market = MarketData(self.bus, clock.timestamp, self._stream_port)
         self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
         self._stream_ports: dict[str, StreamPort] = {}
+        self._held: list[tuple[str, Any]] | None = []  # what is told once `on_start` has run
         self.user_errors = 0
 
     def bind_strategy(
@@ -126,18 +130,39 @@ class EngineCore:
         self.ems.add_port(port)
         self.reconciler.add_port(port)
 
+    def restore(self) -> int:
+        """Fold the journal back into orders, positions and ids; returns how many orders may still be open."""
+        still_open = self.oms.restore(self._journal.replay(), self.portfolio.adjust)
+        last_oid = self.oms.last_oid()
+        if last_oid is not None:
+            self.ids.start_above(last_oid)  # the machine's clock may have been set back since
+        return still_open
+
     # -- the sink of every venue port ------------------------------------------------------------------------
 
     def on_result(self, result: ev.CommandResult) -> None:
-        self.ems.on_result(result)
+        self._take_in(self.ems.on_result, result)
 
     def on_order_event(self, event: ev.OrderEvent) -> None:
-        self.oms.apply(event)
+        self._take_in(self.oms.apply, event)
 
     def on_balance(self, event: ev.BalanceEvent) -> None:
-        self.portfolio.on_balance(event)
+        self._take_in(self.portfolio.on_balance, event)
 
     def on_position(self, event: ev.PositionEvent) -> None:
+        self._take_in(self._on_position, event)
+
+    def _take_in(self, take: Callable[[Fact], None], fact: Fact) -> None:
+        """Hand one fact to who keeps it. One that cannot be taken in costs no other, and the venue is asked instead."""
+        try:
+            take(fact)
+        except (
+            Exception
+        ):  # tidy: ok — an exception in a port would cost the rest of its message, or its connection
+            _log.exception(f"{fact} could not be taken in; asking the venue")
+            self.reconciler.on_status(fact.account, "resync_needed")
+
+    def _on_position(self, event: ev.PositionEvent) -> None:
         self.portfolio.on_position(event)
         if self.portfolio.disagrees(event.account, event.symbol):
             # Race: the venue's word on a position may arrive before the fill that made it. Only a difference that
@@ -157,13 +182,19 @@ class EngineCore:
     def _notify(self, notice: Notice, order: Order) -> None:
         endpoint = ENDPOINTS.get(notice)
         if endpoint is not None:
-            self.bus.send(endpoint, order)
+            self._tell(endpoint, order)
 
     def _on_fill(self, order: OrderState, delta: FillDelta) -> None:
         self.portfolio.on_fill(order, delta)
 
     def _on_balance_change(self, balance: Any) -> None:
-        self.bus.send("balance", balance)
+        self._tell("balance", balance)
+
+    def _tell(self, endpoint: str, message: Any) -> None:
+        if self._held is None:
+            self.bus.send(endpoint, message)
+        else:
+            self._held.append((endpoint, message))
 
     def _tell_ws_result(self, result: dict[str, Any]) -> None:
         self.bus.publish("ws_order_request_result", result)
@@ -180,10 +211,13 @@ class EngineCore:
         _log.exception(f"the scheduled {name} raised; it runs again at its next time", exc=error)
 
     def run_start(self) -> None:
-        """Call `on_start`, after what the strategy asked for in its constructor."""
+        """Call `on_start`, after what the strategy asked for in its constructor; then tell what happened before."""
         strategy = self.config.strategy
         self._guard("on_start", strategy._run_early)  # noqa: SLF001  # see bind_strategy
         self._guard("on_start", strategy.on_start)
+        held, self._held = self._held or [], None
+        for endpoint, message in held:
+            self.bus.send(endpoint, message)
 
     def run_stop(self) -> None:
         self._guard("on_stop", self.config.strategy.on_stop)

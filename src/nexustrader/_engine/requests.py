@@ -54,22 +54,22 @@ class ThreadedRequests:
         answer = self._io.run(
             port.query_order(symbol, inner, state.eid if state is not None else None), REQUEST_TIMEOUT_S
         )
-        if answer is None:
-            return None
-        self._oms.apply(answer)
-        known = self._oms.get(oid)
-        return self._oms.snapshot(known) if known is not None else self._oms.foreign_snapshot(answer)
+        return None if answer is None else self._take(answer)
 
     def open_orders(self, account: str, symbol: str) -> list[Order]:
         answers: list[ev.OrderEvent] = self._io.run(
             self._venue_of[account].query_open_orders(symbol), REQUEST_TIMEOUT_S
         )
-        found: list[Order] = []
-        for answer in answers:
-            self._oms.apply(answer)
-            known = self._oms.get(answer.oid)
-            found.append(self._oms.snapshot(known) if known else self._oms.foreign_snapshot(answer))
-        return found
+        return [self._take(answer) for answer in answers]
+
+    def _take(self, answer: ev.OrderEvent) -> Order:
+        """Move an order that is known; one that is not is shown, and never adopted: its fills are in the position."""
+        if self._oms.get(answer.oid) is None:
+            return self._oms.foreign_snapshot(answer)
+        self._oms.apply(answer)
+        state = self._oms.get(answer.oid)
+        assert state is not None
+        return self._oms.snapshot(state)
 
     def _port(self, symbol: str) -> MarketPort:
         port = self._market_of.get(symbol)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from nexustrader.constants import ExchangeType, OrderStatus
+from nexustrader.constants import ExchangeType, OrderStatus, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain import order as orders
 from nexustrader.domain.ids import is_ours
@@ -243,8 +243,11 @@ class OrderManager:
         return public
 
     def foreign_snapshot(self, event: ev.OrderEvent) -> Order:
-        """The public view of a stranger's order, from one answer of the venue."""
-        return orders.snapshot(orders.apply(None, event).order)
+        """The public view of an order that is not kept here; without a type where we have no word for it."""
+        shown = msgspec.structs.replace(event, type=event.type or OrderType.LIMIT)
+        public = orders.snapshot(orders.apply(None, shown).order)
+        public.type = event.type
+        return public
 
     def project(self, oid: str) -> Order:
         """Write the order's snapshot to the cache and return it."""

@@ -10,7 +10,7 @@ import pytest
 from nexustrader.constants import OrderSide, OrderStatus, OrderType, PositionSide, TimeInForce
 from nexustrader.domain.events import Amend, Cancel, EventKind, Fill, OrderEvent, Source, Submit
 from nexustrader.domain.order import FillDelta, Notice, OrderState, Told, apply, snapshot
-from nexustrader.domain.order_state import CancelState, Status
+from nexustrader.domain.order_state import Status
 from nexustrader.error import Denied, OrderError
 
 OID = "17000000000000010007"

@@ -7,12 +7,12 @@ from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
-from desk import ACCOUNT, BTC, SHARD, SYMBOL, ScriptedVenue
+from desk import ACCOUNT, BTC, SYMBOL, ScriptedVenue
 from nexustrader._engine.core import EngineCore
 from nexustrader.config import BasicConfig, Config
 from nexustrader.constants import ExchangeType, OrderSide, OrderType, ParamBackend
 from nexustrader.domain import events as ev
-from nexustrader.domain.ids import OidGenerator, decode, shard_of
+from nexustrader.domain.ids import OidGenerator, shard_of
 from nexustrader.persistence.memory import MemoryJournal
 from nexustrader.persistence.params import Params
 from nexustrader.schema import AccountBalance, Order
@@ -43,10 +43,10 @@ class Listener(Strategy):
 class Site:
     """An engine's core on a scripted venue."""
 
-    def __init__(self, clock: LoopClock, journal: MemoryJournal | None = None) -> None:
+    def __init__(self, clock: LoopClock) -> None:
         self.clock = clock
         self.strategy = Listener()
-        self.journal = journal or MemoryJournal()
+        self.journal = MemoryJournal()
         self.tasks: set[asyncio.Task[None]] = set()
         self.core = EngineCore(
             Config("core", "test", self.strategy, {ExchangeType.BINANCE: BasicConfig()}, {}),
@@ -98,6 +98,15 @@ async def test_what_happened_before_the_start_is_told_after_on_start(site: Site)
     site.venue.balances = [
         ev.BalanceEvent(account=ACCOUNT, asset="USDT", free=Decimal(5), timestamp=site.clock.timestamp_ms())
     ]
+    site.venue.positions = [
+        ev.PositionEvent(
+            account=ACCOUNT,
+            symbol=SYMBOL,
+            signed_amount=Decimal("0.01"),
+            entry_price=Decimal(30_000),
+            timestamp=site.clock.timestamp_ms(),
+        )
+    ]
     await site.core.reconciler.start_up(ACCOUNT)
     assert site.strategy.heard == []
     assert site.core.cache.get_position(SYMBOL) is not None
@@ -134,7 +143,3 @@ async def test_a_fact_that_cannot_be_taken_in_costs_no_other_and_the_venue_is_as
     site.venue.sink.on_order_event(weird)
     await asyncio.sleep(5)
     assert site.venue.queries > 0
-
-
-def test_the_shard_of_this_suite_is_a_shard() -> None:
-    assert decode(OidGenerator(SHARD).next(1)).shard == SHARD
