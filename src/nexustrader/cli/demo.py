@@ -24,6 +24,7 @@ from nexustrader.engine import Engine
 from nexustrader.error import EngineBuildError
 
 ACCOUNT = "binance:USD_M_FUTURE_TESTNET"
+MARKET = ("usdm", "BTCUSDT")
 SUFFIX = "-PERP.BINANCE"
 SECONDS = 30.0
 POLL_S = 0.25
@@ -64,6 +65,8 @@ def demo(
     with contextlib.ExitStack() as stack:
         emulator = stack.enter_context(EmulatorProcess.start("binance", data=data, speed=speed, seed=seed))
         stack.enter_context(emulated("binance", emulator))
+        if data:
+            require_market(ask(emulator, "/emulator/status"), data)
         os.environ["NEXUS_DEMO__SECONDS"] = "0" if data else str(seconds)
         settings.reload()
         config = load_program(program)
@@ -90,6 +93,17 @@ def demo(
     report(console, engine, comparison)
     if comparison.differences:
         sys.exit(1)
+
+
+def require_market(status: dict[str, Any], data: Path) -> None:
+    """Raises EngineBuildError for a recording of another market: the demo would wait for it for ever."""
+    markets = [(replay["product"], replay["symbol"]) for replay in status["replays"]]
+    if MARKET not in markets:
+        recorded = ", ".join(f"{symbol} {product}" for product, symbol in markets) or "nothing"
+        raise EngineBuildError(
+            f"{data} holds {recorded}; the demo trades {MARKET[1]} on USD-M futures. Give it a recording of that, "
+            "or run a program of your own with `nexustrader run … --emulate binance --data …`"
+        )
 
 
 class Watcher(threading.Thread):
