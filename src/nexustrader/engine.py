@@ -6,7 +6,6 @@ A clean start and a start after a crash take the same path: replay the journal, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -19,13 +18,14 @@ from nexustrader._engine.requests import ThreadedRequests
 from nexustrader._engine.storage import DeferredJournal, open_storage
 from nexustrader.config import Config
 from nexustrader.constants import ParamBackend
-from nexustrader.error import NexusTraderError
+from nexustrader.error import JournalError, NexusTraderError
 from nexustrader.kernel.clock import LiveClock
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger, setup_logging
 from nexustrader.kernel.tasks import IoThread, TaskManager
 
-CANCEL_AT_STOP_TIMEOUT_S = 5.0
+ORDERS_AT_STOP_TIMEOUT_S = 5.0
+CANCEL_AGAIN_AT_STOP_S = 1.0
 CHECKPOINT_INTERVAL_S = 30.0
 TASKS_CANCEL_TIMEOUT_S = 5.0
 IO_CLOSE_TIMEOUT_S = 5.0
@@ -79,8 +79,9 @@ class Engine:
 
     def start(self) -> None:
         """Run until the strategy stops, a signal arrives, or start-up fails (then the reason is raised)."""
-        if self._started:
-            raise NexusTraderError("this engine has run already; build a new Engine to run again")
+        if self._started or self._disposed:
+            word = "run" if self._started else "been disposed"
+            raise NexusTraderError(f"this engine has {word} already; build a new Engine to run again")
         self._started = True
         self._task_manager.install_signal_handlers()
         try:
@@ -89,15 +90,34 @@ class Engine:
             self.dispose()
 
     async def _run(self) -> None:
+        is_started = False
         try:
-            await self._start_up()
-        except BaseException:  # tidy: ok — re-raised once the connections are closed
-            await self._close_connections()
-            raise
+            is_started = await self._start_unless_stopped()
+        finally:
+            if not is_started:
+                await self._close_connections()
+        if not is_started:
+            _log.info("stopped before it had started: on_start was not called")
+            return
         try:
             await self._task_manager.wait()
         finally:
             await self._shut_down()
+
+    async def _start_unless_stopped(self) -> bool:
+        """Start up. False when the end was asked for first: then start-up was given up and nothing was begun."""
+        starting = asyncio.ensure_future(self._start_up())
+        stop = asyncio.ensure_future(self._task_manager.wait())
+        try:
+            await asyncio.wait((starting, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return False
+            starting.result()
+            return True
+        finally:
+            starting.cancel()
+            stop.cancel()
+            await asyncio.gather(starting, stop, return_exceptions=True)
 
     async def _start_up(self) -> None:
         self._clock.attach(self._loop)
@@ -119,33 +139,51 @@ class Engine:
     async def _checkpoint_forever(self) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_INTERVAL_S)
-            self._journal.checkpoint()
+            try:
+                await asyncio.to_thread(
+                    self._journal.checkpoint
+                )  # fsyncs: the loop must not wait for the disk
+                self._journal.flush_params()
+            except JournalError as error:
+                _log.error(f"the journal's log could not be shortened, trying again: {error}")
 
     # -- stop ------------------------------------------------------------------------------------------------
 
     async def _shut_down(self) -> None:
-        self._core.run_stop()
-        if self._config.exit_after_cancel:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._cancel_open_orders(), CANCEL_AT_STOP_TIMEOUT_S)
-        self._report_state()
-        self._core.scheduler.stop()
-        await self._close_connections()
+        try:
+            self._core.run_stop()
+            self._core.ems.close("the engine is stopping: no new order is sent")
+            await self._end_orders()
+            self._report_state()
+        finally:
+            self._core.scheduler.stop()
+            await self._close_connections()
 
-    async def _cancel_open_orders(self) -> None:
-        """Ask for the end of every open order of ours and wait until each is known to have ended."""
+    async def _end_orders(self) -> None:
+        """Wait for the answers to commands under way and, if so configured, for the end of every open order."""
+        now = self._loop.time
+        deadline, cancel_at = now() + ORDERS_AT_STOP_TIMEOUT_S, now()
+        while now() < deadline and not self._task_manager.is_hurried:
+            if self._config.exit_after_cancel and now() >= cancel_at:
+                # Race: an order that was under way when all were cancelled arrives after that; so again and again.
+                self._cancel_open_orders()
+                cancel_at = now() + CANCEL_AGAIN_AT_STOP_S
+            is_open = self._config.exit_after_cancel and bool(self._core.oms.open_orders())
+            if not is_open and not self._core.ems.is_waiting:
+                return
+            await asyncio.sleep(0.02)
+
+    def _cancel_open_orders(self) -> None:
         symbols = {(s.account, s.symbol) for s in self._core.oms.open_orders()}
         for account, symbol in sorted(symbols):
             try:
                 self._core.ems.cancel_all(account, symbol)
             except NexusTraderError as error:
                 _log.error(f"{account} {symbol}: orders could not be cancelled: {error}")
-        while any(True for _ in self._core.oms.open_orders()):  # noqa: ASYNC110  # ends are told by many parts
-            await asyncio.sleep(0.02)
 
     def _report_state(self) -> None:
         """Say what is left at the venue: the one thing an operator must know after a stop."""
-        left = list(self._core.oms.open_orders())
+        left = self._core.oms.open_orders()
         for state in left:
             _log.error(
                 f"order {state.oid} ({state.symbol}) may still be open: {state.reason or state.public_status.value}"
@@ -159,13 +197,16 @@ class Engine:
             _log.info("verified flat: no open order, no position")
 
     async def _close_connections(self) -> None:
-        await self._connections.stop_public()
-        await self._connections.stop_private()
-        if self._connections.io_transport.in_use:
-            self._io.run(self._connections.io_transport.close(), IO_CLOSE_TIMEOUT_S)
+        await self._connections.stop()
         left = await self._task_manager.cancel_all(TASKS_CANCEL_TIMEOUT_S)
         if left:
             _log.warning(f"tasks that did not end in time: {', '.join(left)}")
+        await self._connections.transport.close()  # after the tasks: one that still asks would open it anew
+        if self._connections.io_transport.in_use:
+            try:
+                self._io.run(self._connections.io_transport.close(), IO_CLOSE_TIMEOUT_S)
+            except NexusTraderError as error:
+                _log.warning(f"the connections for requests did not close in time: {error}")
         self._journal.close()
 
     def books(self, account: str) -> Books:

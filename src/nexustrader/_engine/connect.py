@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account, account_key
@@ -19,6 +20,7 @@ from nexustrader.credentials.required import require_credentials
 from nexustrader.error import EngineBuildError
 from nexustrader.kernel.clock import LiveClock
 from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import MarketPort, VenuePort
 from nexustrader.kernel.tasks import TaskManager
 from nexustrader.venue.endpoints import redirect
@@ -29,6 +31,8 @@ from nexustrader.venue.registry import load_venue
 from nexustrader.venue.session import RestSession
 from nexustrader.venue.spec import Endpoints, Signer, Venue
 from nexustrader.venue.transport import NetworkTransport, Transport
+
+_log = get_logger("Connections")
 
 
 class Connections:
@@ -63,7 +67,7 @@ class Connections:
             for private in privates:
                 if isinstance(private, PrivateConnectorConfig):
                     self._ensure_feed(exchange, private.account_type)
-        await asyncio.gather(*(feed.load_instruments() for feed in self.feeds.values()))
+        await all_or_none(*(feed.load_instruments() for feed in self.feeds.values()))
         for (exchange, account_type), feed in self.feeds.items():
             listens = any(p.account_type is account_type for p in config.public_conn_config.get(exchange, ()))
             self._core.add_market(feed.instruments, feed if listens else None)
@@ -193,15 +197,26 @@ class Connections:
 
     async def start(self) -> None:
         """Connect every account at once, then bring each in line with its venue."""
-        await asyncio.gather(*(port.start() for port in self.ports))
-        await asyncio.gather(*(self._core.reconciler.start_up(port.account) for port in self.ports))
+        await all_or_none(*(port.start() for port in self.ports))
+        await all_or_none(*(self._core.reconciler.start_up(port.account) for port in self.ports))
 
-    async def stop_public(self) -> None:
-        await asyncio.gather(*(feed.stop() for feed in self.feeds.values()), return_exceptions=True)
+    async def stop(self) -> None:
+        """Close every stream: public data first, so that nothing new is decided while the accounts go."""
+        for parts in (self.feeds.values(), self.ports):
+            for outcome in await asyncio.gather(*(part.stop() for part in parts), return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    _log.error(f"a connection did not close in good order: {outcome}", exc=outcome)
 
-    async def stop_private(self) -> None:
-        await asyncio.gather(*(port.stop() for port in self.ports), return_exceptions=True)
-        await self.transport.close()
+
+async def all_or_none(*works: Coroutine[Any, Any, Any]) -> None:
+    """Run all at once; when one fails, the others are ended before its error is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def redirected(venue: Venue, exchange: ExchangeType, account_type: AccountType) -> Endpoints:

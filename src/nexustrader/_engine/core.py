@@ -156,9 +156,7 @@ class EngineCore:
         """Hand one fact to who keeps it. One that cannot be taken in costs no other, and the venue is asked instead."""
         try:
             take(fact)
-        except (
-            Exception
-        ):  # tidy: ok — an exception in a port would cost the rest of its message, or its connection
+        except Exception:  # tidy: ok — in a port it would cost the rest of the message, or the connection
             _log.exception(f"{fact} could not be taken in; asking the venue")
             self.reconciler.on_status(fact.account, "resync_needed")
 

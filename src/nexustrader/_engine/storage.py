@@ -58,8 +58,14 @@ class DeferredJournal:
         return iter(()) if self._journal is None else self._journal.replay()
 
     def checkpoint(self) -> None:
+        """Shorten the journal's log. Any thread. Raises JournalError."""
+        journal = self._journal
+        if journal is not None:
+            journal.checkpoint()
+
+    def flush_params(self) -> None:
+        """Save changed parameters. Raises JournalError."""
         if self._journal is not None:
-            self._journal.checkpoint()
             self._journal.params.flush()
 
     def close(self) -> None:

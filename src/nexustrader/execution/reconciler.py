@@ -327,9 +327,7 @@ class Reconciler:
         failed: Exception | None = None
         try:
             await self._sync(self._ports[account], starting=False)
-        except (
-            Exception
-        ) as error:  # tidy: ok — whatever went wrong, the account is not in line and is asked again
+        except Exception as error:  # tidy: ok — whatever went wrong, the account is asked again
             unforeseen = None if isinstance(error, NexusTraderError) else error
             _log.error(f"{account}: resync failed, trying again: {error}", exc=unforeseen)
             failed = error

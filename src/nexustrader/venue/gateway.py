@@ -27,6 +27,7 @@ from nexustrader.error import (
 )
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock, VenueSink
+from nexustrader.kernel.redaction import redact
 from nexustrader.kernel.tasks import TaskManager
 from nexustrader.venue.classify import conclude, reason_of
 from nexustrader.venue.requests import PendingRequests
@@ -221,11 +222,9 @@ class Gateway:
             reason = f"{self._type.value} has no such call"
         except Denied as error:
             reason = str(error)
-        except (
-            Exception
-        ) as error:  # tidy: ok — a command always ends in a result, and nothing of this one has left
+        except Exception as error:  # tidy: ok — a command always ends in a result; this one has not left
             _log.exception(f"{self.account}: a request could not be built")
-            reason = f"the request could not be built: {type(error).__name__}: {error}"
+            reason = f"the request could not be built: {_words(error)}"
         # A change that was not sent leaves its order as it is; an order that was not sent does not exist.
         is_create = isinstance(command, ev.Submit)
         self._finish(command, Conclusion.REJECTED if is_create else Conclusion.NOT_SENT, reason)
@@ -242,7 +241,7 @@ class Gateway:
             self._finish(command, Conclusion.UNKNOWN, str(error))
         except Exception as error:  # tidy: ok — a command always ends in a result; this one may have left
             _log.exception(f"{self.account}: {request.path} failed")
-            self._finish(command, Conclusion.UNKNOWN, f"{type(error).__name__}: {error}")
+            self._finish(command, Conclusion.UNKNOWN, _words(error))
         else:
             self._on_reply(command, reply)
 
@@ -275,8 +274,8 @@ class Gateway:
             events = self._venue.parse_order_reply(
                 self._type, self._instruments[command.symbol], command, reply.body, self._clock.timestamp_ms()
             )
-        except Exception as error:  # tidy: ok — an answer that cannot be read, for whatever reason, is no answer
-            self._finish(command, Conclusion.UNKNOWN, f"{type(error).__name__}: {error}", reply)
+        except Exception as error:  # tidy: ok — an answer that cannot be read is no answer
+            self._finish(command, Conclusion.UNKNOWN, _words(error), reply)
             return
         self._finish(command, Conclusion.ACCEPTED, None, reply, events)
 
@@ -398,3 +397,8 @@ class Gateway:
 
 async def _ready(url: str) -> str:
     return url
+
+
+def _words(error: Exception) -> str:
+    """An error that nobody foresaw, as text that may be journalled and shown: without any secret."""
+    return redact(f"{type(error).__name__}: {error}")

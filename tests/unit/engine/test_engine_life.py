@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,11 @@ def test_an_engine_that_is_stopped_while_it_starts_ends_at_once_and_never_calls_
     engine = an_engine(strategy, public_conn_config=publics)
     timer = threading.Timer(0.3, engine.dispose)
     timer.start()
-    began = engine._loop.time()
+    began = time.monotonic()
     engine.start()
     timer.join()
-    assert not (strategy.started or strategy.stopped)
-    assert engine._clock.timestamp_ns() > 0
-    assert began < 1e12
+    assert time.monotonic() - began < 5
+    assert (strategy.started, strategy.stopped) == (False, False)
 
 
 def test_a_stop_in_on_start_is_an_ordinary_run() -> None:
