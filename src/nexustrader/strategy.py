@@ -97,7 +97,7 @@ class Strategy:
 
     def _bind(self, runtime: Runtime) -> None:
         """Become part of an engine: callbacks on its bus, calls that came early carried out at its start."""
-        if not hasattr(self, "log"):
+        if not hasattr(self, "_early"):
             Strategy.__init__(self)  # a subclass that skipped super().__init__()
         self._runtime = runtime
         for kind, name in _DATA_CALLBACKS.items():
@@ -245,7 +245,8 @@ class Strategy:
 
         `amount` in base units, `price` in quote; both are put on the venue's grid without ever being worse than
         asked. The same `idempotency_key` never creates a second order, not even after a restart. Other keywords go
-        to the venue's request as they are. A refused order reaches `on_failed_order`.
+        to the venue's request as they are. A refused order reaches `on_failed_order`. Raises OrderError for values of
+        a wrong type, InstrumentError for what is no symbol, EngineBuildError when no account trades it.
         """
         request = OrderRequest(
             symbol=symbol,
@@ -573,10 +574,13 @@ class Strategy:
         time.sleep(seconds)
 
     def on_start(self) -> None:
-        """Called once, when private connectors are connected. Subscribe here."""
+        """Called once, when private connectors are connected. Subscribe here.
+
+        What became of orders while the program was not running is told right after it; the cache shows it already.
+        """
 
     def on_stop(self) -> None:
-        """Called once, before open orders are cancelled and connections closed."""
+        """Called once, before open orders are cancelled and connections closed. The last chance to create an order."""
 
     # -- market data callbacks -------------------------------------------------------------------------------
 

@@ -328,7 +328,7 @@ class ExecutionManager:
                 self._confirm(result, state)
             case Step.REROUTE:
                 assert command is not None
-                self._reroute(result, command)
+                self._reroute(result, command, state)
             case Step.CLOSE_UNSENT | Step.CLOSE_REJECTED:
                 self._close(result, step)
             case Step.ASK:
@@ -355,8 +355,13 @@ class ExecutionManager:
         elif result.kind is CommandKind.CANCEL:
             self._resolve().confirm_cancel(result)
 
-    def _reroute(self, result: ev.CommandResult, command: ev.Submit | ev.Cancel) -> None:
+    def _reroute(self, result: ev.CommandResult, command: ev.Submit | ev.Cancel, state: OrderState) -> None:
         """The same command by REST, under the same client id: nothing of the first attempt has left."""
+        if isinstance(command, ev.Submit) and state.has_cancel_intent:
+            self._close(result, Step.CLOSE_UNSENT)  # no longer wanted
+            return
+        if state.is_closed:
+            return
         _log.warning(f"order {result.oid}: {result.reason}; sending the {result.kind.value} by REST")
         again = msgspec.structs.replace(command, route=Route.REST, timestamp=self._clock.timestamp_ms())
         if isinstance(again, ev.Submit):

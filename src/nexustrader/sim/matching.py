@@ -120,7 +120,9 @@ class MatchingEngine(Book):
                 external.set(rank, lots)
                 if self._open:
                     self._cap_queue(side, rank)
-        return self._cross() if self._open else []
+        if not self._open:
+            return []
+        return self._after_seen() if self._top_only else self._cross()
 
     def set_book(self, bids: Iterable[Level], asks: Iterable[Level]) -> list[MatchEvent]:
         """Replaces the whole external book."""
@@ -132,7 +134,11 @@ class MatchingEngine(Book):
         """Sets the touch of an L1 feed: better external levels go, worse ones stay. 0 lots: none here."""
         self._external_bids.set_top(bid, bid_lots)
         self._external_asks.set_top(-ask, ask_lots)
-        return self._after_external(bid, -ask) if self._open else []
+        if not self._open:
+            return []
+        if self._top_only:
+            return self._after_seen()
+        return self._after_external(bid, -ask)
 
     def public_trade(self, price: int, lots: int, aggressor: Side) -> list[MatchEvent]:
         """A trade that happened in the market fills resting orders that it would have met."""
@@ -385,6 +391,15 @@ class MatchingEngine(Book):
                     break
                 self._cap_queue(side, rank)
         return self._cross()
+
+    def _after_seen(self) -> list[MatchEvent]:
+        """After a touch moved: what lies better than it is seen now, and seen to be empty."""
+        return self._after_external(self._worst_seen(Side.BUY), self._worst_seen(Side.SELL))
+
+    def _worst_seen(self, side: Side) -> int:
+        """The rank of the touch; above every rank while there is none."""
+        touch = self._external[side].touch()
+        return -_NO_LIMIT if touch is None else touch
 
     def _cross(self) -> list[MatchEvent]:
         self._begin()

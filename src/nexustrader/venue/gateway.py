@@ -382,17 +382,19 @@ class Gateway:
         return self._venue.parse_orders(self._type, self.account, self._by_venue_symbol.get, reply.body)
 
     async def query_balances(self) -> list[ev.BalanceEvent]:
+        # Race: a change that the stream tells after this moment is newer than the list, whichever arrives first; so
+        # the list counts as of now, by the clock by which the stream counts.
+        asked_ms = self._session.time.now_ms()
         reply = await self._session.ask(self._venue.balances_request(self._type))
-        return self._venue.parse_balances(self.account, reply.body, self._clock.timestamp_ms())
+        return self._venue.parse_balances(self.account, reply.body, asked_ms)
 
     async def query_positions(self) -> list[ev.PositionEvent]:
         request = self._venue.positions_request(self._type)
         if request is None:
             return []
+        asked_ms = self._session.time.now_ms()
         reply = await self._session.ask(request)
-        return self._venue.parse_positions(
-            self.account, self._by_venue_symbol.get, reply.body, self._clock.timestamp_ms()
-        )
+        return self._venue.parse_positions(self.account, self._by_venue_symbol.get, reply.body, asked_ms)
 
 
 async def _ready(url: str) -> str:

@@ -203,7 +203,7 @@ class Venue(Protocol):
     def cancel_all_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.CancelAll
     ) -> Request | None:
-        """None: the venue has no such call, cancel one by one."""
+        """None: the venue has no such call; the command then ends as not sent."""
 
     def order_frame(
         self,

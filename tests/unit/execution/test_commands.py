@@ -105,6 +105,24 @@ async def test_once_the_engine_stops_no_order_is_sent_but_cancels_are(desk: Desk
 
 
 @desk_test
+async def test_an_order_that_was_cancelled_before_it_could_leave_is_never_sent(desk: Desk) -> None:
+    desk.venue.on_command = lambda c: (
+        desk.venue.result(c, Conclusion.NOT_SENT, reason="not connected") if _by_ws(c) else None
+    )
+    oid = desk.create()
+    desk.cancel(oid)
+    await desk.settle()
+    assert [c.route for c in desk.venue.commands if isinstance(c, ev.Submit)] == [Route.WS]
+    assert [c.route for c in desk.venue.commands if isinstance(c, ev.Cancel)] == [Route.WS]
+    assert desk.names == ["FAILED"]
+    assert not desk.ems.is_waiting
+
+
+def _by_ws(command: ev.Command) -> bool:
+    return getattr(command, "route", None) is Route.WS
+
+
+@desk_test
 async def test_a_rest_order_that_was_not_sent_fails_and_is_not_tried_again(desk: Desk) -> None:
     desk.venue.on_command = lambda c: desk.venue.result(c, Conclusion.NOT_SENT, reason="rate limit")
     desk.create(route=Route.REST)

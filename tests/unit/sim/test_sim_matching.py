@@ -550,3 +550,23 @@ def test_the_grid_is_exact() -> None:
 def test_an_instrument_without_a_grid_is_an_error() -> None:
     with pytest.raises(OrderError):
         msgspec.structs.replace(LINEAR, tick=Decimal(0))
+
+
+def test_a_touch_that_shows_worse_than_an_order_ends_its_unknown_queue() -> None:
+    engine = MatchingEngine(LINEAR, feed="top")
+    engine.submit(order(BUY, 1, 100))  # nothing is known of the bids yet
+    engine.set_level(BUY, 98, 1)
+    engine.submit(order(BUY, 1, 100))
+    assert [resting.queue_ahead for resting in engine.open_orders()] == [0, 0]
+    assert engine.check_invariants() == []
+
+
+def test_a_touch_that_goes_away_ends_the_unknown_queue_of_the_orders_above_what_is_left() -> None:
+    engine = MatchingEngine(LINEAR, feed="top")
+    engine.set_top(98, 1, 0, 0)
+    engine.set_top(100, 1, 0, 0)
+    engine.submit(order(BUY, 1, 99))  # behind the touch: its queue is unknown
+    engine.set_top(100, 0, 0, 0)
+    engine.submit(order(BUY, 1, 99))
+    assert [resting.queue_ahead for resting in engine.open_orders()] == [0, 0]
+    assert engine.check_invariants() == []

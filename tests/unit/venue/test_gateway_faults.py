@@ -14,6 +14,7 @@ from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.error import AuthFailed, InstrumentError
 from nexustrader.exchange.binance import BinanceAccountType
 from nexustrader.exchange.binance.venue import BinanceVenue
+from nexustrader.venue.transport import HttpAnswer
 from venue_account import ACCOUNT, OID, Account, account_test, http
 from virtual_time import LoopClock, run_virtual
 
@@ -118,6 +119,25 @@ def test_a_reply_that_we_fail_to_read_is_unknown(route: Route) -> None:
         assert a.conclusions == [Conclusion.UNKNOWN]
 
     run()
+
+
+# -- queries -------------------------------------------------------------------------------------------------
+
+
+@account_test
+async def test_balances_carry_the_venues_time_from_before_they_were_asked_for(a: Account) -> None:
+    """Else those of the stream would look older than a list that was read before them, and be left out."""
+    a.time = lambda: http(200, {"serverTime": a.clock.timestamp_ms() - 5_000})
+    await a.session.sync_time()
+
+    def slow(_method: str, _url: str) -> HttpAnswer:
+        a.clock._start_ns += 2_000_000_000
+        return http(200, b'[{"asset":"USDT","balance":"5"}]')
+
+    a.orders = slow
+    asked_ms = a.clock.timestamp_ms()
+    (event,) = await a.gateway.query_balances()
+    assert event.timestamp == asked_ms - 5_000
 
 
 # -- the order socket ----------------------------------------------------------------------------------------
