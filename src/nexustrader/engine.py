@@ -84,8 +84,14 @@ class Engine:
             raise NexusTraderError(f"this engine has {word} already; build a new Engine to run again")
         self._started = True
         self._task_manager.install_signal_handlers()
+        run = self._loop.create_task(self._run(), name="run")
         try:
-            self._loop.run_until_complete(self._run())
+            self._loop.run_until_complete(run)
+        except SystemExit:
+            # A callback has called sys.exit(): the loop let go of everything, and open orders must not be left so.
+            self._task_manager.request_shutdown()
+            self._loop.run_until_complete(run)
+            raise
         finally:
             self.dispose()
 

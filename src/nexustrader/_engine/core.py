@@ -5,6 +5,7 @@ A world adds three things: a clock, venue and market ports, and a journal.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -46,6 +47,7 @@ ENDPOINTS: Mapping[Notice, str] = {
 }
 
 POSITION_SETTLE_MS = 2_000
+HANDLER_ERRORS_LOGGED_MAX = 100  # of each handler; after that every time their number has doubled
 
 Fact = TypeVar("Fact", ev.CommandResult, ev.OrderEvent, ev.BalanceEvent, ev.PositionEvent)
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
@@ -90,8 +92,10 @@ class EngineCore:
         self.market = MarketData(self.bus, clock.timestamp, self._stream_port)
         self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
         self._stream_ports: dict[str, StreamPort] = {}
-        self._held: list[tuple[str, Any]] | None = []  # what is told once `on_start` has run
+        self._untold: deque[tuple[str, Any]] = deque()
+        self._is_telling = True  # nothing is told before `on_start` has run
         self.user_errors = 0
+        self._raised: dict[str, int] = {}
 
     def bind_strategy(
         self, requests: Requests, params: Mapping[ParamBackend, Params], stop: Callable[[], None]
@@ -189,10 +193,18 @@ class EngineCore:
         self._tell("balance", balance)
 
     def _tell(self, endpoint: str, message: Any) -> None:
-        if self._held is None:
-            self.bus.send(endpoint, message)
-        else:
-            self._held.append((endpoint, message))
+        """Tell the strategy, one thing at a time: what a callback brings about is told when it has returned."""
+        self._untold.append((endpoint, message))
+        if not self._is_telling:
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        self._is_telling = True
+        try:
+            while self._untold:
+                self.bus.send(*self._untold.popleft())
+        finally:
+            self._is_telling = False
 
     def _tell_ws_result(self, result: dict[str, Any]) -> None:
         self.bus.publish("ws_order_request_result", result)
@@ -202,7 +214,9 @@ class EngineCore:
     def _on_handler_error(self, topic: str, handler: Any, message: Any, error: Exception) -> None:
         self.user_errors += 1
         name = getattr(handler, "__qualname__", repr(handler))
-        _log.exception(f"{name} raised on {topic} {message}; trading goes on", exc=error)
+        self._raised[name] = times = self._raised.get(name, 0) + 1
+        if times <= HANDLER_ERRORS_LOGGED_MAX or times & (times - 1) == 0:
+            _log.exception(f"{name} raised on {topic} {message}; trading goes on ({times})", exc=error)
 
     def _on_job_error(self, name: str, error: BaseException) -> None:
         self.user_errors += 1
@@ -213,9 +227,7 @@ class EngineCore:
         strategy = self.config.strategy
         self._guard("on_start", strategy._run_early)  # noqa: SLF001  # see bind_strategy
         self._guard("on_start", strategy.on_start)
-        held, self._held = self._held or [], None
-        for endpoint, message in held:
-            self.bus.send(endpoint, message)
+        self._tell_all()
 
     def run_stop(self) -> None:
         self._guard("on_stop", self.config.strategy.on_stop)

@@ -33,6 +33,9 @@ CONFIRM_DELAYS_S = (1.0, 1.0, 1.0, 2.0, 4.0, 8.0)
 RESYNC_RETRY_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 CONFIRM_END_ATTEMPTS = 3
 RECONNECT_GRACE_MS = 700
+QUESTIONS_AT_ONCE_MAX = (
+    8  # a lost socket may leave hundreds of doubts; orders and cancels need connections too
+)
 POSITION_ATTEMPTS = 5
 POSITION_SETTLE_S = 1.0
 CONNECTION_EVENTS = frozenset({"connected", "disconnected", "reconnected", "listen_key_expired"})
@@ -94,6 +97,7 @@ class Reconciler:
         self._grace_ms: dict[str, int] = {}
         self._busy: set[str] = set()  # "<what> <oid>" under way: one task per doubt
         self._resync_due: set[str] = set()
+        self._asking = asyncio.Semaphore(QUESTIONS_AT_ONCE_MAX)
 
     def add_port(self, port: VenuePort) -> None:
         self._ports[port.account] = port
@@ -228,10 +232,11 @@ class Reconciler:
         True: the venue has spoken of it (or it has ended), all is applied. False: denied. None: not answered.
         """
         await asyncio.sleep(doubt.delay_s)
-        state = self._oms.get(oid)
-        if state is None or state.is_closed:
-            return True
-        known = await self._ask(state, is_loud=doubt.is_worth_a_line)
+        async with self._asking:
+            state = self._oms.get(oid)
+            if state is None or state.is_closed:
+                return True
+            known = await self._ask(state, is_loud=doubt.is_worth_a_line)
         doubt.note(known)
         # Race: a create that is still under way may arrive at any time; only its own result opens this way.
         if (

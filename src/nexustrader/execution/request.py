@@ -13,6 +13,7 @@ from nexustrader.domain.instrument import to_plain
 from nexustrader.domain.outcome import Route
 from nexustrader.error import OrderError
 
+EXPONENT_MAX = 30
 NO_PARAMS: dict[str, ParamValue] = {}
 
 
@@ -78,7 +79,14 @@ def numbers(amount: Any, price: Any) -> tuple[Decimal, Decimal | None, str | Non
         return Decimal(0), None, f"amount {amount!r} or price {price!r} is not a number"
     if not exact.is_finite() or (limit is not None and not limit.is_finite()):
         return Decimal(0), None, f"amount {exact} and price {limit} must be finite"
+    if _is_absurd(exact) or (limit is not None and _is_absurd(limit)):
+        return Decimal(0), None, f"amount {exact} or price {limit} is not plausible"
     return exact, limit, None
+
+
+def _is_absurd(value: Decimal) -> bool:
+    """True for magnitudes at which exact arithmetic on the venue's grid is no longer possible."""
+    return abs(value.adjusted()) > EXPONENT_MAX and bool(value)
 
 
 def _decimal(value: Any) -> Decimal:

@@ -196,15 +196,16 @@ class Gateway:
         )
         if frame is None:
             return
-        self._pending.add(
-            request_id, command
-        )  # before the send: what may have left is waited for, come what may
         try:
             trade.send(frame)
         except NotSent as error:
-            self._pending.take(request_id)
             self._finish(command, Conclusion.NOT_SENT, str(error))
             return
+        except Exception as error:  # tidy: ok — a command always ends in a result; this one may have left
+            _log.exception(f"{self.account}: the order socket failed")
+            self._finish(command, Conclusion.UNKNOWN, _words(error))
+            return
+        self._pending.add(request_id, command)
         if type(command) is ev.Submit:
             self._session.limiter.spend("orders", 1, self._clock.timestamp_ms())
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
+
+from loguru import logger
 
 from desk import ACCOUNT, BTC, SYMBOL, ScriptedVenue
 from nexustrader._engine.core import EngineCore
@@ -22,16 +25,29 @@ from virtual_time import LoopClock, run_virtual
 K = ev.EventKind
 
 
+@contextmanager
+def seen_by_the_log(lines: list[str]) -> Iterator[None]:
+    """Collect what is logged."""
+    sink = logger.add(lambda message: lines.append(str(message)), format="{message}")
+    try:
+        yield
+    finally:
+        logger.remove(sink)
+
+
 class Listener(Strategy):
     def __init__(self) -> None:
         super().__init__()
         self.heard: list[str] = []
+        self.in_accepted: Callable[[], None] | None = None
 
     def on_start(self) -> None:
         self.heard.append("start")
 
     def on_accepted_order(self, order: Order) -> None:
         self.heard.append("accepted")
+        if self.in_accepted is not None:
+            self.in_accepted()
 
     def on_filled_order(self, order: Order) -> None:
         self.heard.append("filled")
@@ -119,6 +135,25 @@ async def test_what_happened_before_the_start_is_told_after_on_start(site: Site)
 
 
 @site_test
+async def test_a_fact_that_a_callback_brings_about_is_told_after_that_callback(site: Site) -> None:
+    oid = OidGenerator(site.shard).next(site.clock.timestamp_ms())
+    site.journal.append(site.submit(oid))
+    site.core.restore()
+    site.core.run_start()
+
+    def fetch() -> None:  # as a blocking request does
+        filled = site.venue.event(oid, K.FILLED, ev.Source.QUERY, filled=Decimal("0.01"), eid="7")
+        site.venue.sink.on_order_event(filled)
+        order = site.core.cache.get_order(oid)
+        assert order is not None
+        site.strategy.heard.append(f"saw {order.status.value}")
+
+    site.strategy.in_accepted = fetch
+    site.venue.sink.on_order_event(site.venue.event(oid, K.ACCEPTED, eid="7"))
+    assert site.strategy.heard == ["start", "accepted", "saw FILLED", "filled"]
+
+
+@site_test
 async def test_ids_of_a_new_run_are_above_those_in_the_journal(site: Site) -> None:
     oid = OidGenerator(site.shard).next(site.clock.timestamp_ms() + 60_000)
     site.journal.append(site.submit(oid))
@@ -143,3 +178,21 @@ async def test_a_fact_that_cannot_be_taken_in_costs_no_other_and_the_venue_is_as
     site.venue.sink.on_order_event(weird)
     await asyncio.sleep(5)
     assert site.venue.queries > 0
+
+
+@site_test
+async def test_a_handler_that_always_raises_is_counted_each_time_and_does_not_fill_the_log(
+    site: Site,
+) -> None:
+    lines: list[str] = []
+
+    def clumsy(_message: Any) -> None:
+        raise LookupError("a bug of the user's")
+
+    site.core.run_start()
+    site.core.bus.subscribe("bookl1", clumsy)
+    with seen_by_the_log(lines):
+        for _ in range(5_000):
+            site.core.bus.publish("bookl1", "a quote")
+    assert site.core.user_errors == 5_000
+    assert 100 <= len([line for line in lines if "clumsy" in line]) <= 110

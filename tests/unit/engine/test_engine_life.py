@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -80,6 +81,27 @@ def test_a_stop_in_on_start_is_an_ordinary_run() -> None:
     strategy = Brief()
     an_engine(strategy).start()
     assert (strategy.started, strategy.stopped) == (True, True)
+
+
+def test_a_strategy_that_exits_the_program_is_stopped_in_good_order_first() -> None:
+    class Exiting(Noting):
+        def on_start(self) -> None:
+            super().on_start()
+            self.schedule(lambda: sys.exit(3), trigger="interval", seconds=0.01)
+
+    strategy = Exiting()
+    with pytest.raises(SystemExit, match="3"):
+        an_engine(strategy).start()
+    assert strategy.stopped
+
+
+def test_a_strategy_that_exits_the_program_in_on_start_ends_it() -> None:
+    class Exiting(Noting):
+        def on_start(self) -> None:
+            sys.exit(3)
+
+    with pytest.raises(SystemExit, match="3"):
+        an_engine(Exiting()).start()
 
 
 def test_an_engine_that_was_disposed_says_so_when_it_is_started() -> None:

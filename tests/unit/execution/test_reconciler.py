@@ -119,6 +119,25 @@ def test_an_unanswered_question_is_logged_ever_more_rarely() -> None:
     assert lines == 10
 
 
+@desk_test
+async def test_many_doubts_do_not_take_every_connection_from_the_orders(desk: Desk) -> None:
+    asking, most = 0, 0
+
+    async def slow(symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        await asyncio.sleep(0.1)
+        asking -= 1
+        return desk.venue.event(oid, K.ACCEPTED, QUERY, eid="7")
+
+    desk.venue.query_order = slow  # type: ignore[method-assign]
+    oids = [await doubted(desk) for _ in range(100)]
+    await asyncio.sleep(60)
+    assert most <= 8
+    assert {desk.state(oid).public_status for oid in oids} == {OrderStatus.ACCEPTED}
+
+
 # -- cancels in doubt ----------------------------------------------------------------------------------------
 
 

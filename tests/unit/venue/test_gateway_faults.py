@@ -85,19 +85,17 @@ async def test_a_clock_that_cannot_be_read_leaves_a_refusal_for_skew_as_it_is(a:
 
 
 @account_test
-async def test_a_reply_that_arrives_within_the_send_is_not_missed(a: Account) -> None:
-    reply = {"status": 200, "result": json.loads(NEW.body)}
-    a.order_socket.on_send = lambda _payload: a.reply(reply)
-    a.submit()
-    assert a.conclusions == [Conclusion.ACCEPTED]
-
-
-@account_test
 async def test_an_unforeseen_error_while_sending_is_unknown(a: Account) -> None:
     a.orders = answers(LookupError("nobody thought of this"))
     a.submit(Route.REST)
     await asyncio.sleep(1)
-    assert a.conclusions == [Conclusion.UNKNOWN]
+
+    def fail(_payload: bytes) -> None:
+        raise LookupError("nobody thought of this")
+
+    a.order_socket.on_send = fail
+    a.submit(Route.WS)
+    assert a.conclusions == [Conclusion.UNKNOWN] * 2
 
 
 class Unreadable(BinanceVenue):
