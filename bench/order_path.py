@@ -153,7 +153,9 @@ def main() -> None:
     parser.add_argument("--side")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--pace", choices=["idle", "busy"], help="what happens between two orders; both if left out")
+    parser.add_argument(
+        "--pace", choices=["idle", "busy"], help="what happens between two orders; both if left out"
+    )
     args = parser.parse_args()
     if args.side:
         uvloop.install()

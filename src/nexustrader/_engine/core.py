@@ -20,7 +20,7 @@ from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import FillDelta, Notice
 from nexustrader.error import StrategyBuildError
 from nexustrader.execution.ems import ExecutionManager
-from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.oms import CLOSED_ORDERS_MAX, OrderManager
 from nexustrader.execution.reconciler import Reconciler
 from nexustrader.kernel.bus import MessageBus
 from nexustrader.kernel.log import get_logger
@@ -58,7 +58,15 @@ _log = get_logger("Engine")
 class EngineCore:
     """Built once per engine; the `VenueSink` of every venue port."""
 
-    def __init__(self, config: Config, clock: Any, journal: Journal, *, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Any,
+        journal: Journal,
+        *,
+        spawn: Spawn,
+        closed_orders_max: float = CLOSED_ORDERS_MAX,
+    ) -> None:
         if not isinstance(config.strategy, Strategy):
             raise StrategyBuildError(
                 f"Config.strategy must be an instance of a Strategy subclass, got {config.strategy!r}"
@@ -73,7 +81,14 @@ class EngineCore:
         self.accounts = Accounts(self.instruments)
         self.portfolio = Portfolio(self.cache, self.instruments, self._on_balance_change)
         shard = shard_of(config.strategy_id, config.user_id)
-        self.oms = OrderManager(journal, self.cache, shard, tell=self._notify, on_fill=self._on_fill)
+        self.oms = OrderManager(
+            journal,
+            self.cache,
+            shard,
+            tell=self._notify,
+            on_fill=self._on_fill,
+            closed_orders_max=closed_orders_max,
+        )
         self.ids = OidGenerator(shard)
         self.ems = ExecutionManager(
             clock, self.cache, self.oms, self.ids, self.instruments, tell=self._tell_ws_result

@@ -9,7 +9,7 @@ from typing import Any
 from nexustrader.config import Config
 from nexustrader.constants import settings
 from nexustrader.domain import events as ev
-from nexustrader.error import JournalError
+from nexustrader.error import EngineBuildError, JournalError
 from nexustrader.kernel.ports import Clock, Journal
 from nexustrader.persistence.params import Params
 
@@ -75,9 +75,21 @@ class DeferredJournal:
 
 
 def database_path(config: Config) -> Path:
-    """Where this run keeps its journal. An emulated run never touches the real one: its orders are not real."""
+    """Where this run keeps its journal. An emulated run never touches the real one: its orders are not real.
+
+    Raises EngineBuildError when some venues are emulated and another one with a private connector is real: its
+    orders would be in a journal that does not outlive the run.
+    """
     emulated = settings.get(EMULATED_DB_PATH)
-    return Path(emulated if emulated else config.db_path)
+    if not emulated:
+        return Path(config.db_path)
+    real = [e.name for e in config.private_conn_config if settings.overlaid(e.name) is None]
+    if real and not config.is_mock:
+        raise EngineBuildError(
+            f"{', '.join(real)} would be real in an emulated run. Emulate every venue that the program trades on "
+            f"(--emulate {' --emulate '.join(name.lower() for name in real)}), or run it without --emulate"
+        )
+    return Path(emulated)
 
 
 def open_storage(

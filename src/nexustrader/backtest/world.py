@@ -6,6 +6,7 @@ nothing is due before the close, only the close matters; else the bar is walked 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
 from itertools import groupby
@@ -63,7 +64,9 @@ class World:
         self.loop = VirtualLoop(self.clock, self._on_task_error)
         self.journal = TraceJournal()
         self.recorder = Recorder()
-        self.core = EngineCore(config, self.clock, self.journal, spawn=self.loop.spawn)
+        self.core = EngineCore(
+            config, self.clock, self.journal, spawn=self.loop.spawn, closed_orders_max=math.inf
+        )
         self.market = ReplayMarket(self.clock, self.core.hub, history, instruments)
         self.venues: dict[str, SimExchange] = {}
         self.bars_played = 0
@@ -184,6 +187,7 @@ class World:
     def _finish(self) -> None:
         core = self.core
         core.run_stop()
+        core.ems.close("the backtest has ended")
         if core.config.exit_after_cancel:
             for account, symbol in sorted({(s.account, s.symbol) for s in core.oms.open_orders()}):
                 core.ems.cancel_all(account, symbol)

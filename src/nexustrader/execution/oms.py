@@ -23,6 +23,7 @@ from nexustrader.market.cache import Cache
 from nexustrader.schema import Order
 
 FOREIGN_FILLS_REMEMBERED_MAX = 100_000
+CLOSED_ORDERS_MAX = 100_000
 
 Tell = Callable[[Notice, Order], None]
 OnFill = Callable[[OrderState, FillDelta], None]
@@ -35,7 +36,16 @@ _log = get_logger("OMS")
 class OrderManager:
     """Applies commands and facts to orders; knows nothing of sockets or time."""
 
-    def __init__(self, journal: Journal, cache: Cache, shard: int, *, tell: Tell, on_fill: OnFill) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        cache: Cache,
+        shard: int,
+        *,
+        tell: Tell,
+        on_fill: OnFill,
+        closed_orders_max: float = CLOSED_ORDERS_MAX,
+    ) -> None:
         self._journal = journal
         self._cache = cache
         self._shard = shard
@@ -43,6 +53,8 @@ class OrderManager:
         self._on_fill = on_fill
         self._orders: dict[str, OrderState] = {}
         self._open: dict[str, None] = {}  # oids of those that may still be alive, oldest first
+        self._closed: dict[str, None] = {}  # oids of the others, in the order in which they closed
+        self._closed_max = closed_orders_max
         self._aliases: dict[str, str] = {}  # the user's client_oid -> our oid
         self._foreign_fills: dict[tuple[str, str], None] = {}
         self.journal_failed = False
@@ -96,10 +108,21 @@ class OrderManager:
 
     def _hold(self, state: OrderState) -> None:
         self._orders[state.oid] = state
-        if state.is_closed:
-            self._open.pop(state.oid, None)
-        else:
+        if not state.is_closed:
             self._open[state.oid] = None
+            self._closed.pop(state.oid, None)  # it was given up, and lives
+            return
+        self._open.pop(state.oid, None)
+        self._closed[state.oid] = None
+        if len(self._closed) > self._closed_max:
+            self._forget(next(iter(self._closed)))
+
+    def _forget(self, oid: str) -> None:
+        """Drop the oldest closed order; the journal still has it. Open orders are never dropped."""
+        del self._closed[oid]
+        state = self._orders.pop(oid)
+        if state.client_oid is not None:
+            self._aliases.pop(state.client_oid, None)
 
     def _move(self, event: ev.OrderEvent) -> None:
         applied = self._fold(event)

@@ -50,7 +50,11 @@ class VenueSink(Protocol):
     def on_balance(self, event: ev.BalanceEvent) -> None: ...
     def on_position(self, event: ev.PositionEvent) -> None: ...
     def on_status(self, account: str, event: str) -> None:
-        """`event`: connected, disconnected, reconnected, listen_key_expired."""
+        """What became of the private connection.
+
+        connected, disconnected, reconnected and listen_key_expired are told to the strategy; resync_needed and
+        balance_update say that something cannot be known from the stream alone, so the venue has to be asked.
+        """
 
 
 class VenuePort(Protocol):

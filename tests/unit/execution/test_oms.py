@@ -98,3 +98,17 @@ def test_ids_go_on_above_those_of_an_earlier_run_also_when_the_clock_was_set_bac
         assert ids.next(clock.timestamp_ms() - 86_400_000) > oid
 
     run_virtual(run)
+
+
+def test_only_the_oldest_closed_orders_are_forgotten_and_never_an_open_one() -> None:
+    async def run(clock: LoopClock) -> None:
+        desk = Desk(clock)
+        desk.oms._closed_max = 2
+        resting = await live(desk)
+        closed = []
+        for _ in range(4):
+            closed.append(await live(desk))
+            desk.on_order_event(desk.venue.event(closed[-1], K.CANCELED))
+        assert [state.oid for state in desk.oms.orders()] == [resting, *closed[2:]]
+
+    run_virtual(run)
