@@ -337,3 +337,47 @@ def test_dispose_may_be_called_again_and_before_a_start(build: Build) -> None:
     engine = build(Script())
     engine.dispose()
     engine.dispose()
+
+
+def test_named_accounts_of_one_venue_trade_apart_in_one_engine(
+    build: Build, redirected: EmulatorProcess
+) -> None:
+    def place(name: str) -> Callable[[Script], None]:
+        def step(script: Script) -> None:
+            script.notes[name] = script.create_order_ws(
+                PERP, OrderSide.BUY, OrderType.LIMIT, Decimal("0.01"), script.bid("0.9"), account=name
+            )
+
+        return step
+
+    script = Script(place("mm1"), place("mm2"), wait)
+    one = BasicConfig(settings_key="BINANCE.DEMO", testnet=True)
+    engine = build(
+        script,
+        basic_config={ExchangeType.BINANCE: {"mm1": one, "mm2": one}},
+        private_conn_config={
+            ExchangeType.BINANCE: [
+                PrivateConnectorConfig(account_type=FUTURES, account="mm1"),
+                PrivateConnectorConfig(account_type=FUTURES, account="mm2"),
+            ]
+        },
+    )
+    engine.start()
+    assert engine.accounts == ("binance:USD_M_FUTURE_TESTNET:mm1", "binance:USD_M_FUTURE_TESTNET:mm2")
+    for name in ("mm1", "mm2"):
+        books = engine.books(f"binance:USD_M_FUTURE_TESTNET:{name}")
+        assert list(books.orders) == [script.notes[name]]
+        assert books.orders[script.notes[name]].status == "CANCELED"
+    assert script.cache.get_balance(FUTURES, "mm1").balance_total["USDT"] > 0
+
+
+def test_a_named_account_that_is_not_configured_is_refused_with_the_names_there_are(build: Build) -> None:
+    one = BasicConfig(settings_key="BINANCE.DEMO", testnet=True)
+    with pytest.raises((EngineBuildError, ValueError), match="mm1"):
+        build(
+            Script(),
+            basic_config={ExchangeType.BINANCE: {"mm1": one}},
+            private_conn_config={
+                ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=FUTURES, account="mm9")]
+            },
+        ).start()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e_setup import control
 
 import canaries
 from nexustrader.cli.ledger import ask
@@ -134,15 +135,3 @@ def test_a_second_engine_on_the_same_journal_refuses_to_start(
     second = Run(emulator, tmp_path / "cache.db")
     assert second.end() != 0
     first.stop()
-
-
-def control(emulator: EmulatorProcess, path: str, body: dict[str, Any]) -> None:
-    import urllib.request
-
-    request = urllib.request.Request(
-        emulator.url + path,
-        data=json.dumps(body).encode(),
-        headers={"X-Emulator-Token": emulator.token, "Content-Type": "application/json"},
-        method="POST",
-    )
-    urllib.request.urlopen(request, timeout=10).read()
