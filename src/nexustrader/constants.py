@@ -275,6 +275,12 @@ class OrderType(Enum):
     STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
     POST_ONLY = "POST_ONLY"
 
+    is_market: bool
+    """True for MARKET and the triggered markets. An attribute, because the order path asks several times."""
+
+    def __init__(self, value: str) -> None:
+        self.is_market = value.endswith("MARKET")
+
     @property
     def is_take_profit(self) -> bool:
         return self in (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
@@ -282,10 +288,6 @@ class OrderType(Enum):
     @property
     def is_stop_loss(self) -> bool:
         return self in (OrderType.STOP_LOSS_MARKET, OrderType.STOP_LOSS_LIMIT)
-
-    @property
-    def is_market(self) -> bool:
-        return self in (OrderType.MARKET, OrderType.TAKE_PROFIT_MARKET, OrderType.STOP_LOSS_MARKET)
 
     @property
     def is_limit(self) -> bool:

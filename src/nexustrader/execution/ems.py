@@ -119,9 +119,11 @@ class ExecutionManager:
         if key is not None:
             self._cache.reserve_idempotent_create_order(key, name)
         self._underway[CommandKind.CREATE, command.oid] = command
+        self._in_command = True
         try:
-            self._send(partial(self._ports[account].submit, command))
+            self._ports[account].submit(command)
         finally:
+            self._in_command = False
             self._oms.know(command)  # after the send: nothing answers before this call returns
             self._cache.add_inflight_order(command.symbol, name)
         return name
