@@ -31,6 +31,7 @@ def test_the_demo_ends_by_itself_with_equal_books_and_leaves_nothing_behind(tmp_
     done = nexustrader(tmp_path, "demo", "--seconds", "4")
     assert done.returncode == 0, done.stderr
     assert "The books are equal" in done.stdout
+    assert "SecretsFileWarning" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from nexustrader.error import NexusTraderError
+from nexustrader.error import NexusTraderError, SecretsFileWarning
 
 COMMANDS = {  # name: module and the typer app in it
     "backtest": "nexustrader.cli.backtest:app",
@@ -18,6 +19,9 @@ COMMANDS = {  # name: module and the typer app in it
     "demo": "nexustrader.cli.demo:app",
     "run": "nexustrader.cli.run:app",
 }
+
+# They need no keys, so that none are stored is nothing to warn about.
+WITHOUT_CREDENTIALS = frozenset({"backtest", "demo", "emulate"})
 
 EXIT_ERROR = 2
 
@@ -31,6 +35,8 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as above
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in WITHOUT_CREDENTIALS:
+            warnings.simplefilter("ignore", SecretsFileWarning)
         module, _, name = COMMANDS[cmd_name].partition(":")
         return typer.main.get_command(getattr(importlib.import_module(module), name))
 
