@@ -29,7 +29,7 @@ from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock, VenueSink
 from nexustrader.kernel.redaction import redact
 from nexustrader.kernel.tasks import TaskManager
-from nexustrader.venue.classify import conclude, reason_of
+from nexustrader.venue.classify import conclude, reason_of, rule_of
 from nexustrader.venue.requests import PendingRequests
 from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Endpoints, Reply, Request, UserStreamKind, Venue
@@ -149,10 +149,13 @@ class Gateway:
     async def _keep_time(self) -> None:
         while True:
             await asyncio.sleep(CLOCK_SYNC_MAX_AGE_MS / 1000)
-            try:
-                await self._session.sync_time()
-            except (NotSent, OutcomeUnknown) as error:
-                _log.warning(f"{self.account}: the clock offset stays as it was: {error}")
+            await self._correct_clock()
+
+    async def _correct_clock(self) -> None:
+        try:
+            await self._session.sync_time()
+        except (NotSent, OutcomeUnknown) as error:
+            _log.warning(f"{self.account}: the clock offset stays as it was: {error}")
 
     async def stop(self) -> None:
         await self._user.stop()
@@ -338,9 +341,17 @@ class Gateway:
         if answer.request_id.startswith("u"):
             self._user.on_trade_reply(answer.reply)
             return
+        if not answer.reply.ok:
+            self._heed(answer.reply)
         command = self._pending.take(answer.request_id)
         if command is not None:
             self._on_reply(command, answer.reply)
+
+    def _heed(self, reply: Reply) -> None:
+        """Take from a refusal on the order socket what concerns the orders after it: the limits and the clock."""
+        self._session.heed(reply, f"{self.account} order socket")
+        if rule_of(self._venue.spec, reply).retry_after_sync:
+            self._tasks.create_task(self._correct_clock(), name=f"clock {self.account}")
 
     # -- facts -----------------------------------------------------------------------------------------------
 

@@ -102,12 +102,16 @@ class RestSession:
             )
         except WireError as error:
             raise OutcomeUnknown(f"{request.method} {request.path}: {error}") from None
-        if reply.retry_after_ms and answer.status in (HTTP_TOO_MANY, HTTP_BANNED):
+        self.heed(reply, request.path)
+        return reply
+
+    def heed(self, reply: Reply, what: str) -> None:
+        """Be silent for as long as a refusal asks, whichever way it came."""
+        if reply.retry_after_ms and reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
             self.limiter.ban(self._clock.timestamp_ms() + reply.retry_after_ms)
             _log.error(
-                f"{request.path}: HTTP {answer.status}, the venue wants silence for {reply.retry_after_ms} ms"
+                f"{what}: status {reply.status}, the venue wants silence for {reply.retry_after_ms} ms"
             )
-        return reply
 
     async def send_in_sync(self, request: Request) -> Reply:
         """As `send`, and once more when refused for clock skew: that refusal proves that nothing was done."""

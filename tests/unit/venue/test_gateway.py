@@ -139,3 +139,24 @@ async def test_the_listen_key_is_kept_alive(a: Account) -> None:
     await asyncio.sleep(2 * 3600)
     kept = [m for m, url in a.transport.requests if "listenKey" in url and m == "PUT"]
     assert len(kept) >= 3
+
+
+@account_test
+async def test_clock_skew_on_the_order_socket_corrects_the_clock_for_the_orders_after_it(a: Account) -> None:
+    a.time = lambda: http(200, {"serverTime": a.clock.timestamp_ms() + 90_000})
+    a.submit()
+    a.reply({"status": 400, "error": {"code": -1021, "msg": "Timestamp is outside of the recvWindow."}})
+    assert a.results[-1].conclusion is Conclusion.REJECTED
+    await asyncio.sleep(0.1)
+    assert a.session.time.offset_ms == 90_000
+
+
+@account_test
+async def test_a_ban_told_on_the_order_socket_silences_the_requests_after_it(a: Account) -> None:
+    a.submit()
+    now = a.clock.timestamp_ms()
+    data = {"serverTime": now, "retryAfter": now + 60_000}
+    error = {"code": -1003, "msg": "Too many requests; current limit is 6000.", "data": data}
+    a.reply({"status": 418, "error": error})
+    await asyncio.sleep(0.1)
+    assert a.session.limiter.banned_ms(a.clock.timestamp_ms()) > 50_000
