@@ -78,3 +78,9 @@ def test_secrets_pass_through_the_environment_once(monkeypatch: pytest.MonkeyPat
     assert Handover.take_from_environment() == handover
     assert not {API_KEY_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE} & os.environ.keys()
     assert Handover.take_from_environment() == Handover()
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_parents_terminal_does_not_end_the_emulator() -> None:
+    with EmulatorProcess.start("binance", market="still") as emulator:
+        assert os.getpgid(emulator.pid) != os.getpgid(0)

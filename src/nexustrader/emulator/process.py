@@ -65,6 +65,7 @@ class EmulatorProcess:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, **handover.environment()},
+            start_new_session=True,  # Ctrl-C is the parent's: it still has orders to cancel here
         )
         try:
             url = _wait_until_ready(process, venue)

@@ -99,7 +99,7 @@ class ExecutionManager:
         if key is not None:
             known = self._cache.get_idempotent_create_order_oid(key)
             if known is not None:
-                _log.info(f"idempotency key {key} already belongs to order {known}: nothing is sent")
+                _log.debug(f"idempotency key {key} already belongs to order {known}: nothing is sent")
                 return known
         if request.client_oid is not None and self._oms.is_taken(request.client_oid):
             _log.warning(f"client_oid {request.client_oid} is already in use: nothing is sent")
