@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 from nexustrader._settings_sources import (
     ABSENT,
     FILE_SUFFIX,
+    LOCAL_SECRETS_FILE,
     SECRETS_FILE,
     Sources,
     Unreadable,
@@ -260,6 +261,7 @@ class Settings:
             if self._read is None:
                 self._load_dotenv()
                 _warn_about_secrets_file(self.folder / SECRETS_FILE)
+                _warn_about_secrets_file(self.folder / LOCAL_SECRETS_FILE, LOCAL_SECRETS_FILE)
                 sources = Sources(self.folder, os.environ, self._variable_origin)
                 self._read = Section((), sources.read()), sources
             return self._read
@@ -276,7 +278,7 @@ class Settings:
         return f"variable {name}" + (" from .env" if from_dotenv else "")
 
 
-def _warn_about_secrets_file(path: Path | str, *, absence: bool = False) -> None:
+def _warn_about_secrets_file(path: Path | str, name: str = SECRETS_FILE, *, absence: bool = False) -> None:
     """Warn when the file's rights are loose and, if `absence` is set, when it is not there. One stat."""
     try:
         found = os.stat(path)  # noqa: PTH116 - importing must not build path objects it does not need
@@ -292,14 +294,12 @@ def _warn_about_secrets_file(path: Path | str, *, absence: bool = False) -> None
         return
     else:
         if os.name == "posix" and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            _warn_loose(found.st_dev, found.st_ino)
+            _warn_loose(name, found.st_dev, found.st_ino)
 
 
 @functools.cache  # once for each file
-def _warn_loose(*_identity: int) -> None:
-    warn_user(
-        f"{SECRETS_FILE} can be read by group or others; run: chmod 600 {SECRETS_FILE}", SecretsFileWarning
-    )
+def _warn_loose(name: str, *_identity: int) -> None:
+    warn_user(f"{name} can be read by group or others; run: chmod 600 {name}", SecretsFileWarning)
 
 
 settings = Settings()

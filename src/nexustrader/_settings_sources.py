@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from nexustrader.kernel.secret import Secret, classify
 
 SETTINGS_FILE = ".keys/settings.toml"
 SECRETS_FILE = ".keys/.secrets.toml"
+LOCAL_SECRETS_FILE = ".keys/.secrets.local.toml"
 PREFIX = "NEXUS_"
 FILE_SUFFIX = "_FILE"
 SECRET_NAMES = ("API_KEY", "SECRET", "PASSPHRASE", "PASSWORD", "TOKEN", "PRIVATE_KEY")
@@ -52,6 +54,8 @@ class Sources:
             tuple(name.removeprefix(PREFIX).upper().split("__")): name
             for name in sorted(self._environ, reverse=True)  # capitals sort first: entered last, they win
         }
+        spellings = Counter(tuple(name.removeprefix(PREFIX).upper().split("__")) for name in self._environ)
+        self._contested = {path for path, count in spellings.items() if count > 1}
 
     def read(self) -> dict[str, Any]:
         """Return all settings, names in capitals, secrets wrapped. Raises SettingsFileError."""
@@ -78,8 +82,8 @@ class Sources:
             text, merged = self._environ[name], _at(data, path)
             if not text:  # an empty variable counts as unset
                 _put(data, path, self._in_files(path))
-            elif not isinstance(merged, str):  # Dynaconf made a number of it
-                _put(data, path, text)
+            elif not isinstance(merged, str) or path in self._contested:
+                _put(data, path, text)  # Dynaconf made a number of it, or took the other spelling
 
     def _put_twins(self, data: dict[str, Any]) -> None:
         for path, name in self._names.items():

@@ -34,7 +34,7 @@ from nexustrader.constants import (
 )
 from nexustrader.domain.instrument import Instrument, to_market
 from nexustrader.domain.outcome import Route
-from nexustrader.error import InstrumentError, OrderError, StrategyBuildError
+from nexustrader.error import InstrumentError, OrderError, StrategyBuildError, SubscriptionError
 from nexustrader.execution.request import OrderRequest
 from nexustrader.kernel.log import get_logger
 from nexustrader.market.cache import Cache
@@ -176,13 +176,13 @@ class Strategy:
         self, symbols: Symbols, interval: KlineInterval, ready_timeout: float = 60, ready: bool = True
     ) -> None:
         """Candles of the venue, to `on_kline`; `confirm` is True on the last word about a candle."""
-        self._subscribe(DataType.KLINE, symbols, interval.value, ready, ready_timeout)
+        self._subscribe(DataType.KLINE, symbols, _interval(interval).value, ready, ready_timeout)
 
     def subscribe_bookl2(
         self, symbols: Symbols, level: BookLevel, ready_timeout: float = 60, ready: bool = True
     ) -> None:
         """The best `level` price levels a side, to `on_bookl2`."""
-        self._subscribe(DataType.BOOKL2, symbols, level.value, ready, ready_timeout)
+        self._subscribe(DataType.BOOKL2, symbols, _level(level).value, ready, ready_timeout)
 
     def subscribe_funding_rate(self, symbols: Symbols, ready_timeout: float = 60, ready: bool = True) -> None:
         """Funding rates of perpetuals, to `on_funding_rate`."""
@@ -206,11 +206,11 @@ class Strategy:
 
     def unsubscribe_kline(self, symbols: Symbols, interval: KlineInterval) -> None:
         """Undo one `subscribe_kline`."""
-        self._unsubscribe(DataType.KLINE, symbols, interval.value)
+        self._unsubscribe(DataType.KLINE, symbols, _interval(interval).value)
 
     def unsubscribe_bookl2(self, symbols: Symbols, level: BookLevel) -> None:
         """Undo one `subscribe_bookl2`."""
-        self._unsubscribe(DataType.BOOKL2, symbols, level.value)
+        self._unsubscribe(DataType.BOOKL2, symbols, _level(level).value)
 
     def unsubscribe_funding_rate(self, symbols: Symbols) -> None:
         """Undo one `subscribe_funding_rate`."""
@@ -408,7 +408,7 @@ class Strategy:
         requests = self._engine.requests
         klines: list[Kline] = []
         for name in resolve_symbols(symbol):
-            klines += requests.klines(name, interval, limit, _to_ms(start_time), _to_ms(end_time))
+            klines += requests.klines(name, _interval(interval), limit, _to_ms(start_time), _to_ms(end_time))
         return KlineList(klines)
 
     def request_ticker(self, symbol: str, account_type: AccountType | None = None) -> Ticker:
@@ -647,6 +647,22 @@ class Strategy:
 
     def on_ws_order_request_result(self, result: dict[str, Any]) -> None:
         """How an order request over the socket ended, where it was not a plain success."""
+
+
+def _interval(interval: KlineInterval | str) -> KlineInterval:
+    try:
+        return KlineInterval(interval)
+    except ValueError:
+        known = ", ".join(one.value for one in KlineInterval)
+        raise SubscriptionError(f"{interval!r} is no KlineInterval; there are {known}") from None
+
+
+def _level(level: BookLevel | str) -> BookLevel:
+    try:
+        return BookLevel(level)
+    except ValueError:
+        known = ", ".join(one.value for one in BookLevel)
+        raise SubscriptionError(f"{level!r} is no BookLevel; there are {known}") from None
 
 
 def _to_ms(moment: Moment) -> int | None:

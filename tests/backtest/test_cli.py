@@ -10,7 +10,7 @@ from backtest_setup import MINUTE_MS, PERP, T0
 from typer.testing import CliRunner
 
 from nexustrader.cli.backtest import app
-from nexustrader.error import DataError, EngineBuildError
+from nexustrader.error import DataError, EngineBuildError, InstrumentError
 
 STRATEGY = """
 from decimal import Decimal
@@ -127,6 +127,17 @@ def test_several_symbols_are_named_with_their_files(folder: Path) -> None:
         (["lone.py", "--data", "data.csv", "--symbol", PERP], EngineBuildError, "--balance USDT=10000"),
         (["program.py", "--data", "data.csv"], DataError, "--symbol"),
         (["program.py", "--data", "gone.csv", "--symbol", PERP], DataError, "gone.csv does not exist"),
+        (["program.py", "--data", "data.csv", "--symbol", "FOO"], InstrumentError, "'FOO' must hold"),
+        (
+            ["lone.py", "--data", "data.csv", "--symbol", "FOO", "--balance", "USDT=1"],
+            InstrumentError,
+            "'FOO'",
+        ),
+        (
+            ["program.py", "--data", "data.csv", "--symbol", PERP, "--start", "noon"],
+            DataError,
+            "'noon' is no time",
+        ),
     ],
 )
 def test_what_cannot_run_says_what_to_do(

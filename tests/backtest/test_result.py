@@ -118,6 +118,19 @@ def test_the_curve_ends_where_the_account_does(steps: list[tuple[str, int]]) -> 
     assert wallet == 10_000 + result.realized_pnl - result.fees.get("USDT", Decimal(0))
 
 
+def test_the_curve_ends_when_the_strategy_ends_the_run() -> None:
+    strategy = AtBars({1: lambda s: s.buy(), 2: lambda s: s.stop()})
+    result = run(strategy, flat_bars([100.0, 100.0, 900.0, 900.0]), fees=0)
+    assert (result.equity.times - T0).tolist() == [0, MINUTE_MS, 2 * MINUTE_MS]
+    assert result.final_equity == result.initial_equity
+
+
+def test_the_curve_ends_with_what_was_under_way_at_the_end() -> None:
+    result = run(AtBars({2: lambda s: s.buy()}), flat_bars([100.0, 100.0]), latency_ms=50, fees="0.01")
+    assert result.fees == {"USDT": Decimal(1)}
+    assert result.final_equity == 9_999
+
+
 # -- kinds of accounts -----------------------------------------------------------------------------------------
 
 
@@ -294,7 +307,7 @@ def test_unusable_inputs_are_refused_with_the_remedy() -> None:
         ("file.csv", {}, "pass symbol="),
         ({PERP: 5}, {}, "give paths"),
         ({PERP: bars, SPOT: hour}, {}, "bars of one interval, these have 1h, 1m"),
-        ({PERP: bars}, {"start": "2030-01-01"}, "there is no bar between 2030-01-01 and None"),
+        ({PERP: bars}, {"start": "2030-01-01"}, "there is no bar between 2030-01-01 and the last"),
         ({SPOT: list(bars.klines())}, {}, f"the klines given for {SPOT} are of {PERP}"),
     ):
         with pytest.raises(DataError, match=says):
@@ -312,6 +325,13 @@ def test_a_backtest_runs_once_and_so_does_a_strategy() -> None:
         backtest.run()
     with pytest.raises(StrategyBuildError, match="make a new instance"):
         Backtest(setup, bars).run()
+
+
+def test_bars_of_one_symbol_in_several_parts_are_joined() -> None:
+    whole = flat_bars([100.0, 101.0, 102.0, 103.0])
+    middle = T0 + 2 * MINUTE_MS
+    parts = [whole.between(None, middle), whole.between(middle, None)]
+    assert Backtest(config(Recording()), parts).bars == 4
 
 
 def test_data_may_come_in_any_form() -> None:

@@ -28,11 +28,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexustrader.backtest import Backtest
+from nexustrader.backtest.loop import VirtualLoop
 from nexustrader.backtest.world import World
 from nexustrader.constants import DataType, KlineInterval
 from nexustrader.data.bars import build_bars
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.oms import OrderManager
+from nexustrader.kernel.clock import VirtualClock
 from nexustrader.schema import BookL1, Kline, Trade
 
 M5 = KlineInterval.MINUTE_5
@@ -337,6 +339,25 @@ def test_coroutines_sleep_and_time_out_without_a_second_passing() -> None:
     result = run(strategy, flat_bars([100.0] * 100))
     assert strategy.heard == [("slept", 101_000), ("timed out", 3_701_000), ("gathered", 3_703_000)]
     assert result.user_errors == 0
+
+
+def test_tasks_that_wait_at_the_end_are_ended_in_order_of_birth() -> None:
+    ended: list[int] = []
+
+    async def wait(number: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(number)
+
+    clock = VirtualClock(0)
+    loop = VirtualLoop(clock, lambda _name, _error: None)
+    with loop.running():
+        for number in range(100):
+            loop.spawn(wait(number), "the same name")
+        clock.run_soon()
+        loop.cancel_all()
+    assert ended == list(range(100))
 
 
 def test_threads_and_networks_are_refused_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from e2e_setup import FUTURES, SPOT, Build
 
 import canaries
 from nexustrader.cli.ledger import ask, compare
-from nexustrader.config import BasicConfig, PrivateConnectorConfig, PublicConnectorConfig
+from nexustrader.config import BasicConfig, MockConnectorConfig, PrivateConnectorConfig, PublicConnectorConfig
 from nexustrader.constants import (
     BookLevel,
     ExchangeType,
@@ -20,6 +20,7 @@ from nexustrader.constants import (
     OrderStatus,
     OrderType,
     TimeInForce,
+    settings,
 )
 from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.engine import Engine
@@ -284,6 +285,23 @@ def test_an_unknown_symbol_is_named_when_it_is_subscribed(build: Build) -> None:
 def test_a_private_connector_without_credentials_names_every_source_it_tried(build: Build) -> None:
     engine = build(Script(), basic_config={ExchangeType.BINANCE: BasicConfig(testnet=True)})
     with pytest.raises(CredentialsError, match="api_key"):
+        engine.start()
+
+
+def test_missing_credentials_are_told_before_the_network_is_asked(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXUS_ENDPOINTS__BINANCE", "http://127.0.0.1:9")  # nobody listens there
+    settings.reload()
+    engine = build(Script(), basic_config={ExchangeType.BINANCE: BasicConfig(testnet=True)})
+    with pytest.raises(CredentialsError, match="api_key"):
+        engine.start()
+
+
+def test_a_mock_account_without_public_data_is_refused(build: Build) -> None:
+    mock = MockConnectorConfig({"USDT": 1_000}, BinanceAccountType.LINEAR_MOCK)
+    engine = build(Script(), public_conn_config={}, private_conn_config={ExchangeType.BINANCE: [mock]})
+    with pytest.raises(EngineBuildError, match="public_conn_config has no connector of BINANCE"):
         engine.start()
 
 

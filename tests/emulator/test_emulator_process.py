@@ -63,9 +63,25 @@ def test_it_dies_with_its_parent() -> None:
 
 
 def test_an_emulator_that_does_not_come_up_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(EngineBuildError, match="did not come up"):
+    with pytest.raises(EngineBuildError, match="ended while it started"):
         EmulatorProcess.start("nowhere")
     assert "there are emulators for binance" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({API_KEY_VARIABLE: "short", SECRET_VARIABLE: "x" * 64}, "must be 64 letters and digits"),
+        ({API_KEY_VARIABLE: "k" * 64}, "go together"),
+    ],
+)
+def test_a_key_that_no_request_could_use_is_refused(variables: dict[str, str], says: str) -> None:
+    command = [sys.executable, "-m", "nexustrader.cli.main", "emulate", "binance"]
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 2
+    assert says in done.stderr
 
 
 def test_secrets_pass_through_the_environment_once(monkeypatch: pytest.MonkeyPatch) -> None:

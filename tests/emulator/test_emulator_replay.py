@@ -98,6 +98,16 @@ async def test_the_book_is_snapshot_and_later_updates(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+async def test_a_recording_that_breaks_off_ends_there_and_says_so(tmp_path: Path) -> None:
+    path = record(tmp_path / "r.gz", [*FRAMES, *(depth(n, n, n - 1, [], []) for n in range(16, 2_000))])
+    path.write_bytes(path.read_bytes()[:-200])
+    async with BinanceEmulator(settings(path)) as emulator:
+        replay = (await finish(emulator))["replays"][0]
+    assert 6 <= replay["lines"] < 1_990
+    assert str(path) in replay["damage"]
+
+
+@pytest.mark.slow
 async def test_a_recording_waits_for_its_first_listener_and_is_told_with_its_ids_and_times_of_now(
     tmp_path: Path,
 ) -> None:

@@ -16,7 +16,7 @@ from nexustrader.config import (
     PublicConnectorConfig,
 )
 from nexustrader.constants import AccountType, ExchangeType
-from nexustrader.credentials.required import require_credentials
+from nexustrader.credentials.required import Credentials, require_credentials
 from nexustrader.error import EngineBuildError
 from nexustrader.kernel.clock import LiveClock
 from nexustrader.kernel.entropy import Entropy
@@ -53,6 +53,7 @@ class Connections:
         self.fingerprints: dict[str, str] = {}
         self.io_market: dict[str, MarketPort] = {}
         self.io_venues: dict[str, VenuePort] = {}
+        self._credentials: dict[str, Credentials] = {}
         self._limiters: dict[tuple[ExchangeType, str], RateLimiter] = {}
 
     # -- building --------------------------------------------------------------------------------------------
@@ -65,8 +66,11 @@ class Connections:
                 self._add_feed(exchange, load_venue(exchange), public)
         for exchange, privates in config.private_conn_config.items():
             for private in privates:
-                if isinstance(private, PrivateConnectorConfig):
+                if isinstance(private, MockConnectorConfig):
+                    _require_market(config, exchange, private)
+                else:
                     self._ensure_feed(exchange, private.account_type)
+                    self._require_credentials(exchange, private)  # before anything is asked of the network
         await all_or_none(*(feed.load_instruments() for feed in self.feeds.values()))
         for (exchange, account_type), feed in self.feeds.items():
             listens = any(p.account_type is account_type for p in config.public_conn_config.get(exchange, ()))
@@ -76,6 +80,11 @@ class Connections:
                 self._add_private(exchange, connector)
         for feed in self.feeds.values():
             self.io_market.update(dict.fromkeys(feed.instruments, feed.over(self.io_transport)))
+
+    def _require_credentials(self, exchange: ExchangeType, connector: PrivateConnectorConfig) -> None:
+        key = account_key(exchange, connector.account_type, connector.account)
+        basic = self._core.config.basic(exchange, connector.account)
+        self._credentials[key] = require_credentials(basic, exchange, connector.account)
 
     def _add_feed(self, exchange: ExchangeType, venue: Venue, public: PublicConnectorConfig) -> None:
         account_type = public.account_type
@@ -163,8 +172,7 @@ class Connections:
             return
         venue = load_venue(exchange)
         endpoints = redirected(venue, exchange, connector.account_type)
-        basic = self._core.config.basic(exchange, connector.account)
-        found = require_credentials(basic, exchange, connector.account)
+        found = self._credentials[key]
         self.fingerprints[key] = found.fingerprint
         signer = venue.make_signer(found.api_key, found.secret, found.passphrase)
         instruments = self.feeds[exchange, connector.account_type].instruments
@@ -228,6 +236,15 @@ def redirected(venue: Venue, exchange: ExchangeType, account_type: AccountType) 
         stream=redirect(plain.stream, exchange, name),
         trade=redirect(plain.trade, exchange, name) if plain.trade is not None else None,
     )
+
+
+def _require_market(config: Config, exchange: ExchangeType, mock: MockConnectorConfig) -> None:
+    """Raises EngineBuildError for a mock account without public data: nothing could ever fill there."""
+    if not config.public_conn_config.get(exchange):
+        raise EngineBuildError(
+            f"{mock.account_type.value} of {exchange.name} fills its orders on public data, and public_conn_config "
+            f"has no connector of {exchange.name}; add one for the account type whose symbols it trades"
+        )
 
 
 def testnet_of(config: Config, exchange: ExchangeType, account: str | None) -> bool:

@@ -133,7 +133,7 @@ RULES = (
     Rule(
         "queue",
         "A resting order waits behind everything at its price: it fills when the price goes through it, by at most "
-        "what is traded there; a mere touch of the price does not fill it",
+        "what is traded there; a mere touch of the price does not fill it, and keeps the other side a tick away",
     ),
     Rule(
         "closed bars",

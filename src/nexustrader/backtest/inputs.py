@@ -45,7 +45,8 @@ def bars_of(data: Any, symbol: str | None) -> dict[str, Bars]:
     if isinstance(data, Bars):
         return {data.symbol: data}
     if _are(data, Bars):
-        return {bars.symbol: bars for bars in data}
+        symbols = dict.fromkeys(bars.symbol for bars in data)
+        return {name: join_bars([bars for bars in data if bars.symbol == name]) for name in symbols}
     if _are(data, Kline):
         return from_klines(data)
     if symbol is None:
@@ -90,11 +91,19 @@ def one_interval(bars: Mapping[str, Bars]) -> str:
 
 
 def to_ms(moment: Moment) -> int | None:
-    """Milliseconds of a time: a number of them, a datetime or ISO text (without a zone: UTC). Raises ValueError."""
+    """Milliseconds of a time: a number of them, a datetime or ISO text (without a zone: UTC).
+
+    Raises DataError for text that is no time.
+    """
     if moment is None or isinstance(moment, int):
         return moment
     if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            raise DataError(
+                f"{moment!r} is no time; write ISO, such as 2024-01-31 or 2024-01-31T12:00"
+            ) from None
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return int(aware.timestamp() * 1000)
 
@@ -105,7 +114,8 @@ def played(history: Mapping[str, Bars], start: Moment, end: Moment) -> dict[str,
     found = {symbol: bars.between(start_ms, end_ms) for symbol, bars in history.items()}
     found = {symbol: bars for symbol, bars in found.items() if len(bars)}
     if not found:
-        raise DataError(f"there is no bar between {start} and {end} in the data of {', '.join(history)}")
+        span = f"between {start or 'the first'} and {end or 'the last'}"
+        raise DataError(f"there is no bar {span} in the data of {', '.join(history)}")
     return found
 
 

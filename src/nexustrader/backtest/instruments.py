@@ -42,7 +42,10 @@ def default_instrument(symbol: str, bars: Bars) -> Instrument:
 
     Raises InstrumentError for a symbol whose parts or kind cannot be told.
     """
-    named = InstrumentId.from_str(symbol)
+    try:
+        named = InstrumentId.from_str(symbol)
+    except ValueError as error:
+        raise InstrumentError(str(error)) from error
     terms = TERMS.get(named.type)
     if terms is None:
         raise InstrumentError(f"{symbol} is of type {named.type.value}; give instruments={{{symbol!r}: ...}}")

@@ -32,7 +32,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._clock = clock
         self._on_error = on_error
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in order of birth: a set has none
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -51,18 +51,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Runs `work` as a task that is held until it ends."""
         task = self.create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._on_done)
         return task
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_error(task.get_name(), error)
 
     def cancel_all(self) -> None:
         """Ends every task that is still waiting."""
-        for task in sorted(self._tasks, key=lambda task: task.get_name()):
+        for task in list(self._tasks):
             task.cancel()
         self._clock.run_soon()
 

@@ -127,17 +127,22 @@ class Recorder:
 
     # -- after it ----------------------------------------------------------------------------------------------
 
-    def equity(self, bars: Mapping[str, Bars], currency: str) -> tuple[EquityCurve, list[str]]:
-        """Equity in `currency` before the first bar and at the close of every one, and the assets left out of it
-        because they have no price in that currency."""
+    def equity(self, bars: Mapping[str, Bars], currency: str, end_ms: int) -> tuple[EquityCurve, list[str]]:
+        """Equity in `currency` before the first bar and at the close of every one until `end_ms`, and the assets left
+        out of it because they have no price in that currency.
+
+        The last point holds everything that was filled, also by commands that were under way at the end.
+        """
         closings = np.unique(np.concatenate([one.start + one.step_ms for one in bars.values()]))
+        closings = closings[closings <= end_ms]
         opening = min(int(one.start[0]) for one in bars.values())
         times = np.concatenate([np.array([opening - 1], dtype=np.int64), closings])
         closes = {symbol: _closes(one, times) for symbol, one in bars.items()}
         prices = self._prices(closes, currency)
+        held_at = np.append(times[:-1], np.iinfo(np.int64).max)
         total = np.zeros(len(times))
         unpriced: dict[str, None] = {}
-        for asset, worth in self._holdings(times, closes):
+        for asset, worth in self._holdings(held_at, closes):
             if asset in prices:
                 total += worth * prices[asset]
             elif worth.any():

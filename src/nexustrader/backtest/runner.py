@@ -119,7 +119,7 @@ class Backtest:
 
     def _result(self, world: World, elapsed_s: float) -> BacktestResult:
         currency = main_currency(self._instruments, self._config, self._accounts.settings)
-        curve, unpriced = world.recorder.equity(self._bars, currency)
+        curve, unpriced = world.recorder.equity(self._bars, currency, world.end_ms)
         fills, trades = world.recorder.fills, world.recorder.trades
         fees: dict[str, Decimal] = {}
         for fill in fills:

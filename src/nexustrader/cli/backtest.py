@@ -20,7 +20,7 @@ from nexustrader import exchange
 from nexustrader.cli.load import load_program
 from nexustrader.config import BasicConfig, Config, MockConnectorConfig
 from nexustrader.constants import AccountType, ExchangeType, InstrumentType
-from nexustrader.error import DataError, EngineBuildError
+from nexustrader.error import DataError, EngineBuildError, InstrumentError
 from nexustrader.schema import InstrumentId
 from nexustrader.strategy import Strategy
 
@@ -201,7 +201,10 @@ def _config_for(strategy: Strategy, symbols: Iterable[str], balances: dict[str, 
     money = {asset: float(amount) for asset, amount in balances.items()}
     connectors: dict[ExchangeType, list[MockConnectorConfig]] = {}
     for symbol in symbols:
-        named = InstrumentId.from_str(symbol)
+        try:
+            named = InstrumentId.from_str(symbol)
+        except ValueError as error:
+            raise InstrumentError(str(error)) from error
         account_type = _mock_account_type(named)
         accounts = connectors.setdefault(named.exchange, [])
         if all(account.account_type is not account_type for account in accounts):

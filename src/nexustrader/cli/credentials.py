@@ -84,7 +84,7 @@ def set_credentials(
     A value may be a reference such as env:NAME or file:/run/secrets/x.
     """
     from nexustrader._settings import CREDENTIAL_FIELDS
-    from nexustrader._settings_sources import variable_name
+    from nexustrader._settings_sources import SECRETS_FILE, variable_name
     from nexustrader.credentials.secrets_file import SECTION_NAME, store
 
     if context.args or (field is not None and field.lower() not in CREDENTIAL_FIELDS):
@@ -108,6 +108,8 @@ def set_credentials(
         found = settings.credential(settings_key, name)
         if found.origin.startswith("variable"):
             print(f"note: {found.origin} is set and wins over the file; unset it to use the file")
+        elif found.origin not in ("", SECRETS_FILE):
+            print(f"note: {name} in {found.origin} wins over the file; remove it there to use the file")
     print(f'use it as BasicConfig(settings_key="{settings_key.upper()}")')
     print(f"(or without a file: {variable_name((*settings_key.split('.'), next(iter(values))))})")
 
@@ -173,12 +175,12 @@ def _usable(settings_key: str) -> str:
 
 
 def _loose_rights(settings: Settings) -> list[str]:
-    from nexustrader._settings_sources import SECRETS_FILE
+    from nexustrader._settings_sources import LOCAL_SECRETS_FILE, SECRETS_FILE
 
     file = settings.folder / SECRETS_FILE
     return [
         f"{path} can be read by group or others; run: chmod {mode} {path}"
-        for path, mode in ((file.parent, "700"), (file, "600"))
+        for path, mode in ((file.parent, "700"), (file, "600"), (settings.folder / LOCAL_SECRETS_FILE, "600"))
         if path.exists() and path.stat().st_mode & 0o077
     ]
 

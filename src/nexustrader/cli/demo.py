@@ -21,7 +21,7 @@ from nexustrader.cli.run import emulated
 from nexustrader.constants import settings
 from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.engine import Engine
-from nexustrader.error import EngineBuildError
+from nexustrader.error import DataError, EngineBuildError
 
 ACCOUNT = "binance:USD_M_FUTURE_TESTNET"
 MARKET = ("usdm", "BTCUSDT")
@@ -91,6 +91,7 @@ def demo(
             else f"{lines:,} candles were replayed"
         )
     report(console, engine, comparison)
+    require_whole(status)
     if comparison.differences:
         sys.exit(1)
 
@@ -104,6 +105,16 @@ def require_market(status: dict[str, Any], data: Path) -> None:
             f"{data} holds {recorded}; the demo trades {MARKET[1]} on USD-M futures. Give it a recording of that, "
             "or run a program of your own with `nexustrader run … --emulate binance --data …`"
         )
+
+
+def require_whole(status: dict[str, Any]) -> None:
+    """Raises DataError when a recording could not be played to its end."""
+    for replay in status["replays"]:
+        if replay["damage"]:
+            raise DataError(
+                f"{replay['damage']}. Only the {replay['lines']:,} lines before it were played; "
+                "fetch the recording again"
+            )
 
 
 class Watcher(threading.Thread):

@@ -20,7 +20,9 @@ def emulate(
     venues: Annotated[
         list[str] | None, typer.Argument(help=f"Venues to emulate: {', '.join(VENUES)}.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the first venue; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the first venue; 0 takes a free one.")
+    ] = 0,
     data: Annotated[
         list[Path] | None,
         typer.Option(
@@ -66,6 +68,8 @@ def emulate(
     )
     try:
         run(options, lambda line: print(line, flush=True))
+    except BrokenPipeError:
+        raise SystemExit(1) from None  # who started it is gone before it listened
     except OSError as error:
         raise EngineBuildError(
             f"cannot listen on port {port}: {error}; choose another with --port"

@@ -30,9 +30,12 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the emulated market.")] = 1,
     data: Annotated[
-        Path | None, typer.Option(help="Recorded frames or candles to replay in the emulator.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Recorded frames or candles to replay in the emulator."
+        ),
     ] = None,
-    speed: Annotated[float, typer.Option(help="How many times faster than recorded.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0, help="How many times faster than recorded.")] = 1.0,
 ) -> None:
     """Run a program. With --emulate it meets emulators on this machine instead of the venues: no keys, no internet."""
     if not program.is_file():

@@ -62,7 +62,7 @@ def usable(config: Resolved, label: str, *, with_passphrase: bool) -> Credential
     missing = [field for field in needed if values[field] is None]
     api_key, secret = values["api_key"], values["secret"]
     if missing or api_key is None or secret is None:
-        tried = "; ".join(f"{field}: {' - '.join(config.resolution(field).tried)}" for field in missing)
+        tried = "; ".join(f"{' - '.join(config.resolution(field).tried)}" for field in missing)
         raise CredentialsError(
             f"{label} has no {' and no '.join(missing)}, so no private connector can start. Tried for {tried}. "
             "Give one of these, or leave the private connector out: public data, mock and backtest need none"

@@ -59,7 +59,7 @@ def sources(
     An empty direct value counts as not given.
     """
     given = Found(classify(direct), "given directly") if direct else Found(None, "")
-    found = [Source(f"{field}= given directly", lambda: given)]
+    found = [Source(f"{field} given directly", lambda: given)]
     if settings_key:
         found.append(
             Source(settings_source_name(settings_key, field), lambda: lookups.credential(settings_key, field))

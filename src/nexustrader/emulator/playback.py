@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar, Generic, TypeVar
@@ -9,13 +10,16 @@ from typing import ClassVar, Generic, TypeVar
 from nexustrader.error import DataError
 from nexustrader.kernel.ports import Clock, TimerHandle
 
+_log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 
 class Playback(ABC, Generic[T]):
     """Plays dated items once, `speed` times as fast as they are dated; 0 is as fast as possible.
 
-    Raises DataError, naming the recording, for a negative speed.
+    A recording that turns out to be damaged ends there: `finished`, and `damage` says what is wrong with it. Raises
+    DataError, naming the recording, for a negative speed.
     """
 
     slice_items_max: ClassVar[int]  # items processed before others get their turn
@@ -24,6 +28,7 @@ class Playback(ABC, Generic[T]):
         if speed < 0:
             raise DataError(f"speed {speed} of {name} is negative; give 1 for real time, 0 for no pauses")
         self.finished = False
+        self.damage: str | None = None
         self._clock = clock
         self._speed = speed
         self._left: Iterator[tuple[int, T]] | None = None
@@ -49,7 +54,7 @@ class Playback(ABC, Generic[T]):
         if self._left is None:
             self._left = self._items()
             self._started_ns = self._clock.timestamp_ns()
-            self._next = next(self._left, None)
+            self._next = self._take(self._left)
             self._first_ns = self._next[0] if self._next is not None else 0
             self._timer = self._clock.call_soon(self._play)
 
@@ -69,7 +74,7 @@ class Playback(ABC, Generic[T]):
         now_ns = self._clock.timestamp_ns()
         while self._next is not None and left and self._due_ns(self._next[0]) <= now_ns:
             self._process(self._next[1])
-            self._next = next(self._left, None)
+            self._next = self._take(self._left)
             left -= 1
         if self._next is None:
             self.finished = True
@@ -78,6 +83,14 @@ class Playback(ABC, Generic[T]):
             self._timer = self._clock.call_at(self._due_ns(self._next[0]), self._play)
         else:
             self._timer = self._clock.call_soon(self._play)
+
+    def _take(self, items: Iterator[tuple[int, T]]) -> tuple[int, T] | None:
+        try:
+            return next(items, None)
+        except DataError as error:
+            self.damage = str(error)
+            _log.error("the replay ends early: %s", error)
+            return None
 
     def _due_ns(self, item_ns: int) -> int:
         if self._speed == 0:

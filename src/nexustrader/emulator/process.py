@@ -102,13 +102,12 @@ def _wait_until_ready(process: subprocess.Popen[str], venue: str) -> str:
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        line = process.stdout.readline() if selector.select(START_S_MAX) else ""
+        is_heard = bool(selector.select(START_S_MAX))
+    line = process.stdout.readline() if is_heard else ""
     _, found, url = line.strip().partition(READY)
     if not found:
-        raise EngineBuildError(
-            f"the emulator of {venue} did not come up within {START_S_MAX:.0f} s; "
-            "run `nexustrader emulate` to see why"
-        )
+        how = "ended while it started" if is_heard else f"was not up after {START_S_MAX:.0f} s"
+        raise EngineBuildError(f"the emulator of {venue} {how}; run `nexustrader emulate {venue}` to see why")
     return url
 
 

@@ -14,8 +14,10 @@ import msgspec
 
 from nexustrader.emulator.binance.accounts import AccountSpec
 from nexustrader.emulator.binance.emulator import BinanceEmulator
+from nexustrader.emulator.binance.errors import ApiError
+from nexustrader.emulator.binance.security import API_KEY_LENGTH, check_key_format
 from nexustrader.emulator.binance.venue import Settings
-from nexustrader.emulator.handover import Handover
+from nexustrader.emulator.handover import API_KEY_VARIABLE, SECRET_VARIABLE, Handover
 from nexustrader.error import SettingsFileError
 
 VENUES = {BinanceEmulator.venue_name: BinanceEmulator}
@@ -62,9 +64,7 @@ def run(options: Options, announce: Announce) -> None:
 
 async def _serve(options: Options, announce: Announce) -> None:
     handover = Handover.take_from_environment()
-    accounts = []
-    if handover.api_key and handover.secret:
-        accounts = [AccountSpec(api_key=handover.api_key, secret=handover.secret)]
+    accounts = _accounts(handover)
     settings = Settings(
         data=options.data,
         speed=options.speed,
@@ -90,6 +90,21 @@ async def _serve(options: Options, announce: Announce) -> None:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+
+def _accounts(handover: Handover) -> list[AccountSpec]:
+    """The account that was handed over, or none. Raises SettingsFileError for a key that no request could use."""
+    if not handover.api_key and not handover.secret:
+        return []
+    if not handover.api_key or not handover.secret:
+        raise SettingsFileError(f"{API_KEY_VARIABLE} and {SECRET_VARIABLE} go together: set both or none")
+    try:
+        check_key_format(handover.api_key)
+    except ApiError:
+        raise SettingsFileError(
+            f"{API_KEY_VARIABLE} must be {API_KEY_LENGTH} letters and digits, as the venue's keys are"
+        ) from None
+    return [AccountSpec(api_key=handover.api_key, secret=handover.secret)]
 
 
 def _end_signals(*, with_parent: bool) -> asyncio.Event:

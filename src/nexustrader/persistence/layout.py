@@ -44,6 +44,7 @@ SET_FORMAT = "UPDATE {p}_header SET format = ?"
 SET_FINGERPRINTS = "UPDATE {p}_header SET fingerprints = ?"
 APPEND = "INSERT INTO {p}_journal VALUES (?, ?, ?, ?)"
 READ_LAST = "SELECT seq, version, crc, body FROM {p}_journal ORDER BY seq DESC LIMIT 1"
+IS_USED = "SELECT EXISTS (SELECT 1 FROM {p}_journal) OR EXISTS (SELECT 1 FROM {p}_quarantine)"
 READ_ALL = "SELECT seq, version, crc, body FROM {p}_journal WHERE seq <= ? ORDER BY seq"
 QUARANTINE = "INSERT INTO {p}_quarantine SELECT seq, version, crc, body, ? FROM {p}_journal WHERE seq = ?"
 DELETE = "DELETE FROM {p}_journal WHERE seq = ?"
@@ -108,6 +109,9 @@ def _check_header(connection: sqlite3.Connection, prefix: str, owner: Owner, now
     else:
         found, stored = _read_header(row)
         _migrate(connection, prefix, found)
+        if not connection.execute(IS_USED.format(p=prefix)).fetchone()[0]:
+            # A mistyped key never got as far as an order: the right one may take its place.
+            stored = msgspec.structs.replace(stored, fingerprints={})
     _check_owner(stored, owner)
     known = {**stored.fingerprints, **owner.fingerprints}
     connection.execute(SET_FINGERPRINTS.format(p=prefix), (msgspec.json.encode(known).decode(),))

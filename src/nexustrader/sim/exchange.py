@@ -146,10 +146,11 @@ class SimExchange:
         self._on_news(book.symbol, book)
 
     def on_tick(self, symbol: str, tick: Tick) -> None:
-        """One point of a bar: its trade, then the touch that it left."""
-        market = self._market(symbol)
-        if market is not None and market.resting and tick.lots:
-            self._tell(market, market.engine.public_trade(tick.price, tick.lots, tick.aggressor))
+        """One point of a bar, as the touch that it left.
+
+        Its trade is not told besides: the touch holds what was traded, so that would fill orders twice, and at a
+        price that was only touched.
+        """
         self._on_news(symbol, tick)
 
     def on_bar(self, bar: Kline) -> None:

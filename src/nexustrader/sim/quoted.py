@@ -69,6 +69,10 @@ class QuotedMarket:
                 max(1, round(news.ask_size / self.lot)) if news.ask > 0 else 0,
             )
         tick = news if isinstance(news, Tick) else bar_ticks(news, self.tick, self.lot)[-1]
+        states = (placed.state for placed in self.resting.values())
+        if any(state.price == tick.price and state.side is tick.aggressor for state in states):
+            # A price that is only touched fills nobody: the order that rests there keeps the other side away.
+            tick = tick._replace(aggressor=tick.aggressor.opposite)
         return Touch(tick.bid, tick.touch_lots if tick.bid > 0 else 0, tick.ask, tick.touch_lots)
 
     def public_trade(self, price: float, size: float, aggressor: Side) -> list[MatchEvent]:

@@ -20,7 +20,7 @@ class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `kinds`: what the account may trade. An order larger than the quantity at the touch takes the rest
     `ticks_behind_touch` behind it. Order and trade ids count up from `first_id`. Every `update_interval_s` open
-    positions are told anew with their unrealised profit. Raises OrderError for an impossible latency.
+    positions are told anew with their unrealised profit. Raises OrderError for what is impossible.
     """
 
     balances: Mapping[str, Decimal]
@@ -36,6 +36,10 @@ class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 0 <= self.latency_ms <= LATENCY_MS_MAX:
             raise OrderError(f"latency is {self.latency_ms} ms, choose 0 to {LATENCY_MS_MAX}")
+        if not (self.leverage.is_finite() and self.leverage > 0):
+            raise OrderError(f"leverage is {self.leverage}, choose more than 0")
+        if self.ticks_behind_touch < 0:
+            raise OrderError(f"ticks_behind_touch is {self.ticks_behind_touch}, choose 0 or more")
 
 
 class SavedAccount(msgspec.Struct, frozen=True):

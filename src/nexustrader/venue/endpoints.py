@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SECURE = {"https": True, "wss": True, "http": False, "ws": False}
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
+_BRACKETED = re.compile(r"\[[^\[\]]+\](:\d*)?")
 
 
 def redirect(url: str, exchange: ExchangeType, account_type_value: str) -> str:
@@ -65,6 +66,8 @@ def check_url(url: str, name: str = "the URL") -> SplitResult:
         raise EndpointError(
             f"{name} contains a user name or password; remove it, keys are given as credentials"
         )
+    if "[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc):
+        raise EndpointError(f"{name} has text around the brackets of its address; write [::1] or [::1]:9001")
     if parts.scheme not in _SECURE or not host:
         raise EndpointError(f"{name} must begin with https:// or wss:// and name a host")
     if not _SECURE[parts.scheme] and not is_loopback(host):

@@ -138,7 +138,7 @@ class RestSession:
         rule = rule_of(self._venue.spec, reply)
         text = f"{request.method} {request.path}: {reason_of(reply)}"
         if rule.fatal_auth:
-            raise AuthFailed(f"{text}. Check key, secret, permissions and IP binding", reply.code)
+            raise AuthFailed(f"{text.rstrip('.')}. Check key, secret, permissions and IP binding", reply.code)
         if rule.limit:
             raise RateLimited(text, reply.retry_after_ms or 1000, reply.code)
         if reply.status >= 500:

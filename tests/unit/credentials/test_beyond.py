@@ -11,6 +11,7 @@ from nexustrader.config import BasicConfig
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.credentials.required import require_credentials
 from nexustrader.error import CredentialsError, CredentialsWarning, SecretsFileWarning, SettingsFileError
+from nexustrader.kernel.redaction import redact
 from workspace import PAGE, Workspace
 
 # -- settings -------------------------------------------------------------------------------------------------
@@ -295,6 +296,7 @@ def test_a_private_connector_without_credentials_lists_every_source_tried(worksp
     ):
         assert source in text
     assert "canary_secret" not in text
+    assert redact(text) == text, "the names of sources reach the command line and the log whole"
 
 
 def test_venues_with_a_passphrase_need_one(workspace: Workspace) -> None:
@@ -323,6 +325,15 @@ def test_a_secrets_file_that_group_or_others_can_read_warns_once(
 def test_reading_settings_elsewhere_warns_about_loose_rights_too(workspace: Workspace) -> None:
     workspace.secrets(PAGE, 0o644)
     with pytest.warns(SecretsFileWarning, match="group or others"):
+        settings.get("X")
+
+
+def test_a_local_secrets_file_with_loose_rights_warns_by_its_name(workspace: Workspace) -> None:
+    local = workspace.folder / ".keys" / ".secrets.local.toml"
+    workspace.secrets(PAGE)
+    local.write_text(PAGE)
+    local.chmod(0o644)
+    with pytest.warns(SecretsFileWarning, match=r"secrets\.local\.toml can be read by group or others"):
         settings.get("X")
 
 

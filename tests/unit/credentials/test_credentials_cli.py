@@ -239,6 +239,13 @@ def test_set_tells_when_a_variable_wins_over_the_file(workspace: Workspace, run:
     assert "NEXUS_A__B__SECRET is set and wins" in run("set", "A.B", "secret", stdin="CANARY2")[1]
 
 
+def test_set_tells_when_another_file_wins_over_the_file(workspace: Workspace, run: Run) -> None:
+    workspace.secrets(PAGE)
+    workspace.write(".keys/.secrets.local.toml", PAGE).chmod(0o600)
+    _, output = run("set", "BYBIT.TESTNET", "api_key", stdin="CANARY")
+    assert "note: api_key in .keys/.secrets.local.toml wins over the file" in output
+
+
 def test_set_can_put_the_value_into_the_keyring(
     workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,7 +68,7 @@ def test_every_source_in_vain_is_named() -> None:
     found = first(sources(Places(ABSENT, ABSENT), "secret", None, "A.B", "X_SECRET"))
     assert found.value is None
     assert found.tried == (
-        "secret= given directly",
+        "secret given directly",
         settings_source_name("A.B", "secret"),
         "variables X_SECRET and X_SECRET_FILE",
     )

@@ -143,3 +143,14 @@ def test_other_venues_and_settings_are_untouched_by_an_overlay(workspace: Worksp
     with pytest.raises(AttributeError):
         _ = settings.BYBIT.LIVE
     assert not hasattr(settings.BINANCE, "__wrapped__")
+
+
+@pytest.mark.parametrize("capitals_come_first", [True, False])
+def test_of_two_spellings_of_a_variable_the_capitals_win(
+    workspace: Workspace, capitals_come_first: bool
+) -> None:
+    names = ("NEXUS_BYBIT__TESTNET__API_KEY", "NEXUS_BYBIT__TESTNET__api_key")
+    for name in names if capitals_come_first else reversed(names):
+        workspace.set(name, f"key_of_{name[-7:]}")
+    found = settings.credential("BYBIT.TESTNET", "api_key")
+    assert (found.value, found.origin) == ("key_of_API_KEY", f"variable {names[0]}")

@@ -213,6 +213,13 @@ def test_a_bad_frame_is_named() -> None:
         from_frame(pl.DataFrame({**COLUMNS, "close": [2.0, None]}), SYMBOL)
 
 
+@pytest.mark.parametrize("column", ["timestamp", "open", "volume"])
+def test_text_in_a_frame_is_refused_with_the_remedy(column: str) -> None:
+    frame = pl.DataFrame(COLUMNS).with_columns(pl.lit("2024-01-01").alias(column))
+    with pytest.raises(DataError, match=r"frame of BTCUSDT-PERP\.BINANCE has text .* convert the column"):
+        from_frame(frame, SYMBOL)
+
+
 def test_klines_become_bars_again() -> None:
     bars = from_frame(pl.DataFrame(COLUMNS), SYMBOL)
     klines = list(bars.klines())

@@ -180,8 +180,8 @@ def test_lock_of_a_killed_process_is_free(open_journal: OpenJournal, path: Path)
     open_journal(fingerprints={})
 
 
-def test_failed_opening_leaves_the_lock_free(open_journal: OpenJournal) -> None:
-    open_journal().close()
+def test_failed_opening_leaves_the_lock_free(open_journal: OpenJournal, record: MakeRecord) -> None:
+    fill(open_journal, record, 1)
     with pytest.raises(JournalError, match="another API key"):
         open_journal(fingerprints={ACCOUNT: account_fingerprint("another key")})
     open_journal()
@@ -242,9 +242,16 @@ def test_journal_of_another_key_is_refused(open_journal: OpenJournal, record: Ma
     assert list(open_journal().replay()) == [record(1)]
 
 
-def test_further_account_is_added_and_then_known(open_journal: OpenJournal) -> None:
+def test_a_key_that_left_no_record_may_be_replaced(open_journal: OpenJournal, record: MakeRecord) -> None:
+    open_journal(fingerprints={ACCOUNT: account_fingerprint("mistyped key")}).close()
+    fill(open_journal, record, 1)
+    with pytest.raises(JournalError, match="another API key"):
+        open_journal(fingerprints={ACCOUNT: account_fingerprint("mistyped key")})
+
+
+def test_further_account_is_added_and_then_known(open_journal: OpenJournal, record: MakeRecord) -> None:
     spot = {"binance:SPOT": account_fingerprint("spot key")}
-    open_journal().close()
+    fill(open_journal, record, 1)
     open_journal(fingerprints=spot).close()
     with pytest.raises(JournalError, match="for account binance:SPOT"):
         open_journal(fingerprints={"binance:SPOT": account_fingerprint("another")})

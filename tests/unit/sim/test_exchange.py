@@ -22,12 +22,14 @@ from exchange_setup import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexustrader.constants import InstrumentType, OrderType, TimeInForce
+from nexustrader.constants import InstrumentType, OrderSide, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import CommandKind, Conclusion
 from nexustrader.error import InstrumentError, OrderError
 from nexustrader.sim.convert import to_sim_instrument
 from nexustrader.sim.settings import SimSettings
+from nexustrader.sim.ticks import Tick
+from nexustrader.sim.types import Side
 
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 
@@ -93,6 +95,20 @@ def test_with_latency_an_order_meets_the_book_of_its_arrival() -> None:
 def test_an_impossible_latency_is_refused(latency_ms: int) -> None:
     with pytest.raises(OrderError, match="choose 0 to 60000"):
         SimSettings(balances={}, latency_ms=latency_ms)
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        {"leverage": Decimal(0)},
+        {"leverage": Decimal(-1)},
+        {"leverage": Decimal("nan")},
+        {"ticks_behind_touch": -1},  # behind the touch, never before it
+    ],
+)
+def test_settings_that_no_venue_has_are_refused(impossible: dict[str, Any]) -> None:
+    with pytest.raises(OrderError, match=next(iter(impossible))):
+        SimSettings(balances={}, **impossible)
 
 
 def test_profit_and_fees_reach_the_balance() -> None:
@@ -170,6 +186,26 @@ def test_a_bar_fills_what_its_path_goes_through_and_not_what_it_only_touches() -
     assert bench.fills(touched) == []
     oid = bench.order(BUY, MARKET, "0.1")
     assert bench.fills(oid) == [("99.0", "0.100")]  # buyers led to the close: it stands on the ask
+
+
+def test_what_a_bar_trades_at_a_point_fills_resting_orders_once() -> None:
+    bench = quoted()
+    oid = bench.order(BUY, LIMIT, "3", "98")
+    bench.venue.on_tick(PERP, Tick(price=975, lots=1_000, aggressor=Side.SELL))
+    assert bench.fills(oid) == [("98.0", "1.000")]
+    bench.venue.on_tick(PERP, Tick(price=974, lots=500, aggressor=Side.SELL))
+    assert bench.fills(oid) == [("98.0", "1.000"), ("98.0", "0.500")]
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_bar_price_that_only_touches_an_order_never_fills_it(side: OrderSide) -> None:
+    bench = quoted()
+    oid = bench.order(side, LIMIT, "1", "100.0" if side is BUY else "100.1")
+    for lots in (10, 10_000, 100, 100_000):
+        for aggressor in Side:
+            price = 1_000 if side is BUY else 1_001
+            bench.venue.on_tick(PERP, Tick(price, lots, aggressor))
+    assert bench.fills(oid) == []
 
 
 def test_a_bar_without_resting_orders_leaves_its_close_as_the_book() -> None:

@@ -101,6 +101,8 @@ REFUSED = [
     "https://example.com:port",
     "https://example.com:99999",
     "http://[::1",
+    "http://[::1]example.com",
+    "http://[::1].example.com:80/x",
 ]
 
 

@@ -25,7 +25,12 @@ def from_frame(frame: Any, symbol: str, interval: KlineInterval | None = None) -
     if index is not None and np.issubdtype((times := _array(index)).dtype, np.datetime64):
         columns.setdefault("start", times)
     source = f"the {type(frame).__module__.split('.')[0]} frame of {symbol}"
-    return build_bars(canonical(columns), symbol, source, interval=interval)
+    try:
+        return build_bars(canonical(columns), symbol, source, interval=interval)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{source} has text where numbers or times belong ({error}); convert the column"
+        ) from error
 
 
 def _array(column: Any) -> NDArray[Any]:

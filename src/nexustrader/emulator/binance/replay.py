@@ -8,6 +8,7 @@ or not anybody listens; at the end the market stands still.
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -96,7 +97,7 @@ class Recording:
                         raise DataError(
                             f"{self.path}, line {number}: not a recorded frame: {error}"
                         ) from error
-        except OSError as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{self.path}: cannot be read as gzip: {error}") from error
 
     def levels(self, levels: Sequence[TextLevel]) -> list[Level]:

@@ -58,6 +58,7 @@ class Replay(Source, Protocol):
     frames: int
     snapshots: int
     finished: bool
+    damage: str | None
 
     @property
     def lines(self) -> int: ...
@@ -175,6 +176,7 @@ class Venue:
                 "snapshots": replay.snapshots,
                 "started": replay.started,
                 "finished": replay.finished,
+                "damage": replay.damage,
             }
             for (product, symbol), replay in self.replays.items()
         ]
