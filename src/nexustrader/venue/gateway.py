@@ -191,13 +191,17 @@ class Gateway:
             self._finish(command, Conclusion.NOT_SENT, f"{self._type.value} has no order socket")
             return
         request_id = f"{next(self._ids)}"
-        frame = self._built(
-            command,
-            lambda i: self._venue.order_frame(
-                self._type, i, command, request_id, self._signer, self._session.time.now_ms()
-            ),
-        )
-        if frame is None:
+        try:
+            frame = self._venue.order_frame(
+                self._type,
+                self._instrument(command.symbol),
+                command,
+                request_id,
+                self._signer,
+                self._session.time.now_ms(),
+            )
+        except Exception as error:  # tidy: ok — a command always ends in a result; this one has not left
+            self._unbuilt(command, error)
             return
         try:
             trade.send(frame)
@@ -221,18 +225,22 @@ class Gateway:
         """What `build` makes of the command. None when nothing can be made: then it has ended, unsent."""
         try:
             built = build(self._instrument(command.symbol))
-            if built is not None:
-                return built
-            reason = f"{self._type.value} has no such call"
-        except Denied as error:
-            reason = str(error)
+            if built is None:
+                raise Denied(f"{self._type.value} has no such call")
         except Exception as error:  # tidy: ok — a command always ends in a result; this one has not left
+            self._unbuilt(command, error)
+            return None
+        return built
+
+    def _unbuilt(self, command: ev.Command, error: Exception) -> None:
+        """End a command of which no request could be made: nothing has left."""
+        reason = str(error)
+        if not isinstance(error, Denied):
             _log.exception(f"{self.account}: a request could not be built")
             reason = f"the request could not be built: {_words(error)}"
         # A change that was not sent leaves its order as it is; an order that was not sent does not exist.
         is_create = isinstance(command, ev.Submit)
         self._finish(command, Conclusion.REJECTED if is_create else Conclusion.NOT_SENT, reason)
-        return None
 
     async def _send(self, command: ev.Command, request: Request) -> None:
         try:
