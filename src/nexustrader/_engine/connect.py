@@ -23,7 +23,7 @@ from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import MarketPort, VenuePort
 from nexustrader.kernel.tasks import TaskManager
-from nexustrader.venue.endpoints import redirect
+from nexustrader.venue.endpoints import check_table, redirect
 from nexustrader.venue.feed import Feed
 from nexustrader.venue.gateway import Gateway
 from nexustrader.venue.ratelimit import RateLimiter
@@ -230,6 +230,7 @@ async def all_or_none(*works: Coroutine[Any, Any, Any]) -> None:
 def redirected(venue: Venue, exchange: ExchangeType, account_type: AccountType) -> Endpoints:
     """The account type's URLs, with any configured redirection applied."""
     plain = venue.endpoints(account_type)
+    check_table(exchange, (member.value for member in venue.account_types()))
     name = account_type.value
     return Endpoints(
         rest=redirect(plain.rest, exchange, name),

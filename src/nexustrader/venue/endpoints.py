@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -47,6 +48,20 @@ def redirect(url: str, exchange: ExchangeType, account_type_value: str) -> str:
     query = f"?{original.query}" if original.query else ""
     _tell(venue, f"{scheme}://{base.netloc}")
     return f"{scheme}://{base.netloc}{base.path.rstrip('/')}{original.path}{query}"
+
+
+def check_table(exchange: ExchangeType, account_types: Iterable[str]) -> None:
+    """Raises EndpointError for a table entry that names no account type: its traffic would go to the real venue."""
+    entry = settings.get(f"ENDPOINTS.{exchange.name}")
+    if entry is None or isinstance(entry, str) or not hasattr(entry, "keys"):
+        return
+    known = {name.upper() for name in account_types} | {"DEFAULT"}
+    unknown = sorted(str(key) for key in entry if str(key).upper() not in known)
+    if unknown:
+        raise EndpointError(
+            f"the setting ENDPOINTS.{exchange.name} redirects {', '.join(unknown)}, which is no account type there; "
+            f"it has {', '.join(sorted(known))}"
+        )
 
 
 def check_url(url: str, name: str = "the URL") -> SplitResult:

@@ -11,7 +11,7 @@ from nexustrader.constants import ExchangeType, settings
 from nexustrader.error import EndpointError
 from nexustrader.kernel.log import setup_logging, shutdown_logging
 from nexustrader.venue import endpoints
-from nexustrader.venue.endpoints import check_url, is_loopback, redirect
+from nexustrader.venue.endpoints import check_table, check_url, is_loopback, redirect
 from workspace import Workspace, fresh_redaction, workspace
 
 __all__ = ["fresh_redaction", "workspace"]
@@ -47,6 +47,20 @@ def test_a_table_redirects_account_types_and_default_the_others(workspace: Works
     assert redirect("https://h/p", BINANCE, "USD_M_FUTURE") == "http://localhost:2/p"
     assert redirect("https://h/p", OKX, "demo") == "http://localhost:3/p"
     assert redirect("https://h/p", OKX, "live") == "https://h/p"
+
+
+def test_a_mistyped_account_type_is_refused_and_never_means_the_real_venue(workspace: Workspace) -> None:
+    workspace.set("NEXUS_ENDPOINTS__BINANCE__SPOTT", "http://127.0.0.1:9001")
+    with pytest.raises(EndpointError, match="SPOTT"):
+        check_table(BINANCE, ["SPOT", "USD_M_FUTURE"])
+
+
+def test_known_account_types_and_default_are_accepted_in_any_letter_case(workspace: Workspace) -> None:
+    workspace.secrets('[ENDPOINTS.OKX]\ndemo = "http://localhost:3"\ndefault = "http://localhost:4"\n')
+    workspace.set("NEXUS_ENDPOINTS__BINANCE", "http://127.0.0.1:9001")
+    check_table(OKX, ["live", "demo"])
+    check_table(BINANCE, ["SPOT"])
+    check_table(ExchangeType.BYBIT, [])
 
 
 def test_a_variable_redirects_one_account_type(workspace: Workspace) -> None:
