@@ -14,7 +14,7 @@ from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import Notice
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
-from nexustrader.error import OutcomeUnknown
+from nexustrader.error import JournalError, OutcomeUnknown
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.oms import OrderManager
 from nexustrader.execution.reconciler import Reconciler
@@ -146,6 +146,17 @@ class ScriptedVenue:
     async def query_positions(self) -> list[ev.PositionEvent]:
         self._asked("positions")
         return self.positions
+
+
+class FullDisk(MemoryJournal):
+    """A journal that cannot be written while `full`."""
+
+    full = False
+
+    def append(self, record: ev.Record) -> int:
+        if self.full:
+            raise JournalError("the disk is full; free some space")
+        return super().append(record)
 
 
 class Desk:

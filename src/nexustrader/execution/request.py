@@ -93,8 +93,8 @@ def numbers(amount: Any, price: Any) -> tuple[Decimal, Decimal | None, str | Non
     try:
         if _LEAST < exact < _MOST and (limit is None or _LEAST < limit < _MOST):
             return exact, limit, None
-    except InvalidOperation:
-        pass  # a NaN cannot be compared
+    except InvalidOperation:  # a NaN cannot be compared
+        return _implausible(exact, limit)
     return _implausible(exact, limit)
 
 

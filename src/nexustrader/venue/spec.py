@@ -83,8 +83,6 @@ class VenueSpec(msgspec.Struct, frozen=True):
     subscribe_batch: int
     subscribe_gap_ms: int
     streams_per_socket: int
-    client_id_pattern: str
-    rate_limits: tuple[RateLimit, ...]
     listen_key_keepalive_ms: int = 0
     client_id_unique_forever: bool = False
     topic_prefix: bytes = b""  # how a data frame begins, up to its topic; empty where frames begin otherwise
@@ -129,9 +127,6 @@ class Venue(Protocol):
     def endpoints(self, account_type: AccountType) -> Endpoints: ...
     def rate_limits(self, account_type: AccountType) -> tuple[RateLimit, ...]: ...
     def user_stream(self, account_type: AccountType) -> UserStreamKind: ...
-    def market_account(
-        self, instrument_type: str, account_types: list[AccountType]
-    ) -> AccountType | None: ...
 
     # signing
     def make_signer(self, api_key: str, secret: str, passphrase: str | None) -> Signer: ...

@@ -5,12 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from desk import ACCOUNT, SHARD, SYMBOL, Desk, live
+from desk import ACCOUNT, SHARD, SYMBOL, Desk, FullDisk, live
 from nexustrader.constants import OrderStatus, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
 from nexustrader.domain.outcome import Conclusion, Route
-from nexustrader.persistence.memory import MemoryJournal
 from virtual_time import LoopClock, run_virtual
 
 K = ev.EventKind
@@ -41,17 +40,6 @@ def test_a_replay_ends_in_the_same_state() -> None:
         assert again.oms.get("entry") == desk.oms.get(second)
 
     run_virtual(run)
-
-
-class FullDisk(MemoryJournal):
-    full = False
-
-    def append(self, record: ev.Record) -> int:
-        from nexustrader.error import JournalError
-
-        if self.full:
-            raise JournalError("the disk is full; free some space")
-        return super().append(record)
 
 
 def test_facts_about_an_order_whose_beginning_was_not_journalled_do_not_stop_a_restart() -> None:

@@ -106,35 +106,6 @@ def test_other_account_types_are_refused_by_name(account_type):
             call(account_type)
 
 
-def test_the_spec_is_at_least_as_tight_as_each_product():
-    for account_type in TRADED:
-        for exact in VENUE.rate_limits(account_type):
-            tight = [
-                r
-                for r in VENUE.spec.rate_limits
-                if (r.pool, r.interval_ms) == (exact.pool, exact.interval_ms)
-            ]
-            assert [limit.limit <= exact.limit for limit in tight] == [True]
-
-
-@pytest.mark.parametrize(
-    ("instrument_type", "configured", "chosen"),
-    [
-        ("spot", ["USD_M_FUTURE", "SPOT"], "SPOT"),
-        ("spot", ["SPOT", "MARGIN"], "MARGIN"),
-        ("linear", ["SPOT", "USD_M_FUTURE_TESTNET"], "USD_M_FUTURE_TESTNET"),
-        ("linear", ["USD_M_FUTURE", "PORTFOLIO_MARGIN"], "PORTFOLIO_MARGIN"),
-        ("linear", ["LINEAR_MOCK"], "LINEAR_MOCK"),
-        ("inverse", ["SPOT", "USD_M_FUTURE"], None),
-        ("option", ["SPOT"], None),
-    ],
-)
-def test_an_instrument_goes_to_the_account_that_is_preferred_for_it(instrument_type, configured, chosen):
-    members = [BinanceAccountType[name] for name in configured]
-    account = VENUE.market_account(instrument_type, members)
-    assert (account and account.name) == chosen
-
-
 def test_exports_are_lazy_and_unknown_names_are_attribute_errors():
     assert nexustrader.exchange.BinanceAccountType is BinanceAccountType
     for module in (nexustrader.exchange, nexustrader.exchange.binance):

@@ -35,13 +35,6 @@ SPEC = VenueSpec(
     subscribe_batch=50,
     subscribe_gap_ms=500,
     streams_per_socket=200,
-    client_id_pattern=r"^[.A-Z:/a-z0-9_-]{1,36}$",
-    rate_limits=(  # the tightest of all products; `Product.limits` is exact
-        RateLimit("weight", 60_000, 2_400),
-        RateLimit("orders", 10_000, 100),
-        RateLimit("orders", 60_000, 1_200),
-        RateLimit("orders", 86_400_000, 200_000),
-    ),
     listen_key_keepalive_ms=1_200_000,
     topic_prefix=b'{"stream":"',
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexustrader.constants import AccountType, InstrumentType
+from nexustrader.constants import AccountType
 from nexustrader.exchange.binance import (
     build,
     build_queries,
@@ -16,30 +16,6 @@ from nexustrader.exchange.binance import parse_orders as orders
 from nexustrader.exchange.binance.constants import ADDRESSES, BinanceAccountType
 from nexustrader.exchange.binance.spec import SPEC, product_of
 from nexustrader.venue.spec import Endpoints, RateLimit, Request, UserStreamKind, Venue
-
-# Who serves an instrument when the user names no account: the first of these that is configured.
-_PREFERENCE: dict[str, tuple[BinanceAccountType, ...]] = {
-    InstrumentType.SPOT.value: (
-        BinanceAccountType.PORTFOLIO_MARGIN,
-        BinanceAccountType.ISOLATED_MARGIN,
-        BinanceAccountType.MARGIN,
-        BinanceAccountType.SPOT_TESTNET,
-        BinanceAccountType.SPOT,
-        BinanceAccountType.SPOT_MOCK,
-    ),
-    InstrumentType.LINEAR.value: (
-        BinanceAccountType.PORTFOLIO_MARGIN,
-        BinanceAccountType.USD_M_FUTURE,
-        BinanceAccountType.USD_M_FUTURE_TESTNET,
-        BinanceAccountType.LINEAR_MOCK,
-    ),
-    InstrumentType.INVERSE.value: (
-        BinanceAccountType.PORTFOLIO_MARGIN,
-        BinanceAccountType.COIN_M_FUTURE,
-        BinanceAccountType.COIN_M_FUTURE_TESTNET,
-        BinanceAccountType.INVERSE_MOCK,
-    ),
-}
 
 
 class BinanceVenue:
@@ -60,10 +36,6 @@ class BinanceVenue:
     def user_stream(self, account_type: AccountType) -> UserStreamKind:
         futures = product_of(account_type).is_futures
         return UserStreamKind.LISTEN_KEY if futures else UserStreamKind.TRADE_SOCKET
-
-    def market_account(self, instrument_type: str, account_types: list[AccountType]) -> AccountType | None:
-        preferred = _PREFERENCE.get(instrument_type, ())
-        return next((member for member in preferred if member in account_types), None)
 
     def server_time_request(self, account_type: AccountType) -> Request:
         return product_of(account_type).server_time
