@@ -1,14 +1,13 @@
 """Reads what `settings` is made of: the settings files, and the `NEXUS_` variables, merged by Dynaconf.
 
-Dynaconf decides what wins and how names nest. Secrets are then put in exactly as they were written, because
-Dynaconf reads the text of a variable as TOML and would make a number of the key 0x12.
+Dynaconf decides what wins and how names nest. Secrets pass through it unseen, because it would read the text of
+a variable as TOML, making a number of the key 0x12, and carry out what begins with @format or the like.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +39,15 @@ class Unreadable(NamedTuple):
         return f"variable {self.variable} ({self.why})"
 
 
+class Verbatim:
+    """A secret on its way through Dynaconf, which leaves alone what is no text of its own kind."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 class Sources:
     """What the files in `folder` and the variables say, value by value, and where each comes from."""
 
@@ -54,13 +62,11 @@ class Sources:
             tuple(name.removeprefix(PREFIX).upper().split("__")): name
             for name in sorted(self._environ, reverse=True)  # capitals sort first: entered last, they win
         }
-        spellings = Counter(tuple(name.removeprefix(PREFIX).upper().split("__")) for name in self._environ)
-        self._contested = {path for path, count in spellings.items() if count > 1}
 
     def read(self) -> dict[str, Any]:
         """Return all settings, names in capitals, secrets wrapped. Raises SettingsFileError."""
-        data = _merge(self._folder, self._documents)
-        self._put_exact_secrets(data)
+        variables = {path: self._environ[name] for path, name in self._names.items()}
+        data = _merge(self._folder, self._documents, variables)
         self._put_twins(data)
         protected: dict[str, Any] = self._protect(data)
         return protected
@@ -75,16 +81,6 @@ class Sources:
         files = (name for name, document in reversed(self._documents) if _at(document, path) is not ABSENT)
         return next(files, "settings")
 
-    def _put_exact_secrets(self, data: dict[str, Any]) -> None:
-        for path, name in self._names.items():
-            if not is_secret(path[-1]):
-                continue
-            text, merged = self._environ[name], _at(data, path)
-            if not text:  # an empty variable counts as unset
-                _put(data, path, self._in_files(path))
-            elif not isinstance(merged, str) or path in self._contested:
-                _put(data, path, text)  # Dynaconf made a number of it, or took the other spelling
-
     def _put_twins(self, data: dict[str, Any]) -> None:
         for path, name in self._names.items():
             stem = (*path[:-1], path[-1].removesuffix(FILE_SUFFIX))
@@ -97,6 +93,8 @@ class Sources:
     def _protect(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         if isinstance(value, Mapping):
             return {name: self._protect(item, (*path, name)) for name, item in value.items()}
+        if isinstance(value, Verbatim):
+            return classify(value.text) if value.text else ""
         if not path or not is_secret(path[-1]) or value == "" or isinstance(value, (Secret, Unreadable)):
             return value
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _INT_MAX:
@@ -106,12 +104,6 @@ class Sources:
                 f"{'.'.join(path)} from {self.origin(path)} must be text: put the value between double quotes"
             )
         return classify(value)
-
-    def _in_files(self, path: tuple[str, ...]) -> Any:
-        for _, document in reversed(self._documents):
-            if (value := _at(document, path)) is not ABSENT:
-                return value
-        return ABSENT
 
 
 def is_secret(name: str) -> bool:
@@ -198,10 +190,11 @@ def _toml_complaint(path: Path, text: str, message: str) -> str:
     )
 
 
-def _merge(folder: Path, documents: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Let Dynaconf put the files and then the variables one over the other."""
+def _merge(
+    folder: Path, documents: list[tuple[str, dict[str, Any]]], variables: Mapping[tuple[str, ...], str]
+) -> dict[str, Any]:
+    """Let Dynaconf put the files and then the variables one over the other. Secrets come out as Verbatim."""
     from dynaconf import Dynaconf  # type: ignore[attr-defined] # it ships no type information
-    from dynaconf.loaders import env_loader
 
     try:
         merged = Dynaconf(
@@ -215,8 +208,8 @@ def _merge(folder: Path, documents: list[tuple[str, dict[str, Any]]]) -> dict[st
         # Not by settings_files: Dynaconf would search parent folders for them, read `my[bot]` in a path as a
         # pattern, and keep only one of [bybit.live] and [BYBIT.TESTNET].
         for _, document in documents:
-            merged.update(document, merge=True)
-        env_loader.load_from_env(merged, PREFIX.rstrip("_"))
+            merged.update(_shielded(document), merge=True)
+        merged.update(_parsed(variables, merged))
         result: dict[str, Any] = merged.as_dict()
     except Exception as error:  # tidy: ok — its message may quote a value, so none of it may pass
         raise SettingsFileError(
@@ -224,6 +217,30 @@ def _merge(folder: Path, documents: list[tuple[str, dict[str, Any]]]) -> dict[st
             f"({type(error).__name__}); look for values that begin with @"
         ) from None
     return _upper({name: value for name, value in result.items() if name not in own})
+
+
+def _parsed(variables: Mapping[tuple[str, ...], str], settings: Any) -> dict[str, Any]:
+    """What variables say, tables before what is set in them. Secrets are taken as they are; empty ones are unset."""
+    from dynaconf.utils.parse_conf import boolean_fix, parse_conf_data
+
+    result: dict[str, Any] = {}
+    for path, text in sorted(variables.items()):
+        name = "__".join(path)
+        if not is_secret(path[-1]):
+            result[name] = _shielded(parse_conf_data(boolean_fix(text), tomlfy=True, box_settings=settings))
+        elif text:
+            result[name] = Verbatim(text)
+    return result
+
+
+def _shielded(data: Any) -> Any:
+    """The same data with secret texts as Verbatim."""
+    if not isinstance(data, Mapping):
+        return data
+    return {
+        name: Verbatim(value) if isinstance(value, str) and is_secret(name.upper()) else _shielded(value)
+        for name, value in data.items()
+    }
 
 
 def _upper(data: Mapping[str, Any]) -> dict[str, Any]:

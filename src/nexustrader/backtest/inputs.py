@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +18,13 @@ from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.error import DataError, EngineBuildError
 from nexustrader.schema import Kline
 from nexustrader.sim.convert import KINDS, to_sim_instrument
-from nexustrader.sim.mock import decimals, mock_settings
+from nexustrader.sim.mock import mock_settings
 from nexustrader.sim.settings import SimSettings
 
 Amount = Decimal | float | int | str
 Moment = datetime | int | str | None
 
+INFINITE = Decimal("Infinity")
 DEFAULT_LEVERAGE = Decimal(20)  # of accounts at a venue, whose leverage is set there
 DEFAULT_MONEY = {"": Decimal(1), "USDT": Decimal(10_000), "USDC": Decimal(10_000), "USD": Decimal(10_000)}
 
@@ -125,11 +126,60 @@ def played(history: Mapping[str, Bars], start: Moment, end: Moment) -> dict[str,
 class AccountWishes(NamedTuple):
     """What the caller of a backtest says about all accounts; None leaves it to the connectors."""
 
-    balances: Mapping[str, Amount] | None
+    balances: Mapping[str, Decimal] | None
     fees: Fees | None
-    leverage: Amount | None
+    leverage: Decimal | None
     latency_ms: int
     ticks_behind_touch: int
+
+
+def fees_of(given: Fees | tuple[Amount, Amount] | Amount | None) -> Fees | None:
+    """Fees as fractions of the value. Raises EngineBuildError for what are none."""
+    if given is None:
+        return None
+    fees = [_decimal(fee) for fee in (given if isinstance(given, tuple) else (given, given))]
+    if len(fees) == 2 and all(-1 < fee <= 1 for fee in fees):
+        return Fees(*fees)
+    raise EngineBuildError(
+        f"Backtest(fees={given!r}) is no fee; give one fraction of the value, or (maker, taker), such as 0.0005 for "
+        "0.05 %: more than -1 and at most 1, a negative one being a rebate"
+    )
+
+
+def balances_of(given: Mapping[str, Amount] | None) -> dict[str, Decimal] | None:
+    """Opening balances by asset. Raises EngineBuildError for what are none."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise EngineBuildError(
+            f"Backtest(balances={given!r}) is no {{asset: amount}}; write {{'USDT': 10000}}"
+        )
+    balances = {asset: _decimal(amount) for asset, amount in given.items()}
+    for asset, amount in balances.items():
+        if not 0 <= amount < INFINITE:
+            raise EngineBuildError(
+                f"Backtest(balances={{{asset!r}: {given[asset]!r}}}) is no amount to begin with; give 0 or more"
+            )
+    return balances
+
+
+def leverage_of(given: Amount | None) -> Decimal | None:
+    """The leverage of every account. Raises EngineBuildError for what is none."""
+    if given is None:
+        return None
+    leverage = _decimal(given)
+    if 0 < leverage < INFINITE:
+        return leverage
+    raise EngineBuildError(f"Backtest(leverage={given!r}) is no leverage; give a number above 0, such as 10")
+
+
+def _decimal(value: Amount) -> Decimal:
+    """The number as the user wrote it: 0.1 is a tenth. What is no number comes as infinite, outside every limit."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return INFINITE
+    return INFINITE if number.is_nan() else number
 
 
 class SimAccounts(NamedTuple):
@@ -165,7 +215,7 @@ def _settings(
     found: SimAccounts,
 ) -> SimSettings:
     kinds, leverage = kinds_of(connector.account_type), DEFAULT_LEVERAGE
-    balances = decimals(wishes.balances) if wishes.balances is not None else None
+    balances = None if wishes.balances is None else dict(wishes.balances)
     fees: tuple[Decimal | None, Decimal | None] = (None, None)
     if isinstance(connector, MockConnectorConfig):
         mock = mock_settings(connector, first_id=1)
@@ -178,7 +228,7 @@ def _settings(
     return SimSettings(
         balances=balances,
         kinds=kinds,
-        leverage=leverage if wishes.leverage is None else Decimal(str(wishes.leverage)),
+        leverage=leverage if wishes.leverage is None else wishes.leverage,
         maker_fee=maker,
         taker_fee=taker,
         latency_ms=wishes.latency_ms,

@@ -16,7 +16,10 @@ from nexustrader.backtest.inputs import (
     Fees,
     Moment,
     accounts_of,
+    balances_of,
     bars_of,
+    fees_of,
+    leverage_of,
     main_currency,
     one_interval,
     played,
@@ -73,6 +76,9 @@ class Backtest:
         self._config = config
         self._seed = seed
         self._log_config = log_config or LogConfig(level_stdout=QUIET)  # type: ignore[arg-type]  # one of its literals
+        self._wishes = AccountWishes(
+            balances_of(balances), fees_of(fees), leverage_of(leverage), latency_ms, ticks_behind_touch
+        )
         self._history = bars_of(data, symbol)
         self._interval = one_interval(self._history)
         self._bars = played(self._history, start, end)
@@ -81,7 +87,6 @@ class Backtest:
             name: default_instrument(name, bars) for name, bars in self._history.items() if name not in given
         }
         self._instruments = {name: given.get(name) or self._defaulted[name] for name in self._history}
-        self._wishes = AccountWishes(balances, _fees(fees), leverage, latency_ms, ticks_behind_touch)
         self._accounts = accounts_of(config, self._instruments, self._wishes)
         self._has_run = False
 
@@ -171,13 +176,6 @@ class Backtest:
 
 
 BacktestEngine = Backtest
-
-
-def _fees(fees: Fees | tuple[Amount, Amount] | Amount | None) -> Fees | None:
-    if fees is None:
-        return None
-    maker, taker = fees if isinstance(fees, tuple) else (fees, fees)
-    return Fees(Decimal(str(maker)), Decimal(str(taker)))
 
 
 def _wallets(venue: Any) -> dict[str, Decimal]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from nexustrader import exchange
-from nexustrader.cli.load import load_program
+from nexustrader.cli.load import load_program, run_file
 from nexustrader.config import BasicConfig, Config, MockConnectorConfig
 from nexustrader.constants import AccountType, ExchangeType, InstrumentType
 from nexustrader.error import DataError, EngineBuildError, InstrumentError
@@ -174,23 +171,13 @@ def _config_of(program: Path, symbols: Iterable[str], balances: dict[str, Decima
 
 def _lone_strategy(program: Path) -> Strategy | None:
     """An instance of the one Strategy subclass that the file defines; None when there is none or several."""
-    with _importing_from(program.resolve().parent):
-        names = runpy.run_path(str(program), run_name=MODULE)
+    names = run_file(program, MODULE)
     classes = [
         value
         for value in names.values()
         if isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == MODULE
     ]
     return classes[0]() if len(classes) == 1 else None
-
-
-@contextmanager
-def _importing_from(folder: Path) -> Iterator[None]:
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
 
 
 def _config_for(strategy: Strategy, symbols: Iterable[str], balances: dict[str, Decimal]) -> Config:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import runpy
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from nexustrader.cli.load import run_file
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.error import EngineBuildError
@@ -68,7 +68,7 @@ def emulated(venue: str, emulator: EmulatorProcess) -> Iterator[None]:
 
 
 def run_as_main(program: Path) -> None:
-    """Run a file as `python file` would, its own folder first on the import path."""
-    sys.path.insert(0, str(program.resolve().parent))
+    """Run a file as `python file` would, its own folder first on the import path. Raises as `run_file`."""
+    sys.path.insert(0, str(program.resolve().parent))  # stays: threads may outlive the program's last line
     sys.argv = [str(program)]
-    runpy.run_path(str(program), run_name="__main__")
+    run_file(program, "__main__")

@@ -10,7 +10,9 @@ from nexustrader._settings import settings
 from nexustrader._warn import warn_user
 from nexustrader.credentials.resolve import (
     FIELDS,
+    GIVEN,
     Resolution,
+    as_given,
     first,
     plain_variables,
     settings_source_name,
@@ -56,6 +58,8 @@ class _Vault:
                 f"BasicConfig.{name} is the mask of a secret, from a copy or a print; pass the secret "
                 "itself, or settings_key"
             )
+        if name in self.resolutions:  # assigned later on, so it is the user's own word, wherever it was read
+            value = as_given(value)
         self.resolutions[name] = first(sources(settings, name, value, None, None))
 
     def __repr__(self) -> str:
@@ -67,8 +71,10 @@ class BasicConfig:
     """Credentials of one account at a venue.
 
     A directly passed value wins over `settings_key` (a section of `.keys/.secrets.toml` or NEXUS_ variables),
-    field by field. Values may be references (`env:VAR`, `file:PATH`, `keyring:SERVICE/NAME`, `cmd:PROGRAM`),
-    which are fetched when the private connector starts; `literal:` escapes a value that begins like one.
+    field by field. What another configuration looked up is not passed directly: `dataclasses.replace` with a new
+    settings_key gives the credentials of the new key.
+    Values may be references (`env:VAR`, `file:PATH`, `keyring:SERVICE/NAME`, `cmd:PROGRAM`), which are fetched when
+    the private connector starts; `literal:` escapes a value that begins like one.
     The fields give the plain strings; the configuration itself prints masked and cannot be copied or pickled.
     Warns CredentialsWarning when settings_key leads nowhere. Raises TypeError, ValueError, SettingsFileError.
     """
@@ -128,7 +134,7 @@ class BasicConfig:
             for name in FIELDS
         }
         self.__dict__["_vault"].resolutions = resolutions
-        if settings_key is not None and not all(given.values()):
+        if settings_key is not None and any(found.origin != GIVEN for found in resolutions.values()):
             _warn_unless_resolved(settings_key)
         for name, found in resolutions.items():
             if found.blocked and settings_key is None:

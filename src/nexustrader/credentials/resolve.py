@@ -10,6 +10,28 @@ from nexustrader._settings_sources import FILE_SUFFIX, SECRETS_FILE, variable_na
 from nexustrader.kernel.secret import Reference, Secret, classify
 
 FIELDS = CREDENTIAL_FIELDS
+GIVEN = "given directly"
+
+
+class LookedUpSecret(Secret):
+    """A secret that a configuration looked up. It says so where `dataclasses.replace` passes it to the next one."""
+
+    __slots__ = ("is_from_settings", "origin")
+
+    origin: str
+    is_from_settings: bool
+
+
+class LookedUpReference(Reference):
+    """A reference that a configuration looked up, as above."""
+
+    __slots__ = ("is_from_settings", "origin")
+
+    origin: str
+    is_from_settings: bool
+
+
+LookedUp = LookedUpSecret | LookedUpReference
 
 
 class Source(NamedTuple):
@@ -56,19 +78,51 @@ def sources(
 ) -> list[Source]:
     """Return the sources of one field, strongest first: the direct value, the settings, the plain variable.
 
-    An empty direct value counts as not given.
+    An empty direct value counts as not given. So does, where there is a settings key, one that another configuration
+    looked up: what came from its settings is left, and what came from its variable stays as weak as it was there.
     """
-    given = Found(classify(direct), "given directly") if direct else Found(None, "")
-    found = [Source(f"{field} given directly", lambda: given)]
+    inherited = direct if settings_key and isinstance(direct, LookedUp) else None
+    given = _given(None if inherited else direct)
+    found = [Source(f"{field} {GIVEN}", lambda: given)]
     if settings_key:
         found.append(
-            Source(settings_source_name(settings_key, field), lambda: lookups.credential(settings_key, field))
+            Source(
+                settings_source_name(settings_key, field),
+                lambda: _looked_up(lookups.credential(settings_key, field), is_from_settings=True),
+            )
         )
+    if inherited is not None and not inherited.is_from_settings:
+        found.append(Source(inherited.origin, lambda: _given(inherited)))
     if variable:
         found.append(
-            Source(f"variables {variable} and {variable}{FILE_SUFFIX}", lambda: lookups.variable(variable))
+            Source(
+                f"variables {variable} and {variable}{FILE_SUFFIX}",
+                lambda: _looked_up(lookups.variable(variable), is_from_settings=False),
+            )
         )
     return found
+
+
+def _given(value: str | None) -> Found:
+    if not value:
+        return Found(None, "")
+    return Found(classify(value), value.origin if isinstance(value, LookedUp) else GIVEN)
+
+
+def _looked_up(found: Found, *, is_from_settings: bool) -> Found:
+    if found.value is None:
+        return found
+    kind = LookedUpReference if isinstance(found.value, Reference) else LookedUpSecret
+    value = kind(found.value)
+    value.origin, value.is_from_settings = found.origin, is_from_settings
+    return Found(value, found.origin)
+
+
+def as_given(value: str | None) -> str | None:
+    """Return the same value without a word of where it was looked up."""
+    if isinstance(value, LookedUpSecret):
+        return Secret(value)
+    return Reference(value) if isinstance(value, LookedUpReference) else value
 
 
 def settings_source_name(settings_key: str, field: str) -> str:

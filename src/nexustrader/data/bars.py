@@ -118,16 +118,25 @@ class Bars:
 
 
 def build_bars(
-    table: Table, symbol: str, source: str, *, interval: KlineInterval | None = None, first_row: int = 1
+    table: Table,
+    symbol: str,
+    source: str,
+    *,
+    interval: KlineInterval | None = None,
+    first_row: int = 1,
+    seen: str | None = None,
 ) -> Bars:
     """Bars from columns named start (ms), open, high, low, close, volume and, if there, the optional ones.
 
     Without `interval` it is read off the times. Raises DataError naming `source` and the first bad row, where the
-    first row has the number `first_row`.
+    first row has the number `first_row`, or telling what was `seen` in the place of a missing column.
     """
     missing = [name for name in ("start", *PRICES) if name not in table]
     if missing:
-        raise DataError(f"{source} has no column {', '.join(missing)}; it has {', '.join(table)}")
+        raise DataError(
+            f"{source} has no column {', '.join(missing)}; {seen or f'it has {list(table)}'}. "
+            "Name the columns open_time, open, high, low, close and volume"
+        )
     start = np.asarray(table["start"], dtype=np.int64)
     if not len(start):
         raise DataError(f"{source} holds no bars")

@@ -14,6 +14,7 @@ from pathlib import Path
 import keyring
 import pytest
 
+from nexustrader.cli import commands
 from nexustrader.cli import main as cli
 from nexustrader.config import BasicConfig
 from nexustrader.constants import settings
@@ -303,7 +304,7 @@ def test_our_errors_are_one_redacted_line_and_exit_code_2(
     def fail(_: object) -> None:
         raise NexusTraderError("broken\n  at signature=CANARY; do this")
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(commands, "app", fail)
     with pytest.raises(SystemExit) as left:
         cli.main([])
     assert left.value.code == 2

@@ -46,5 +46,10 @@ def read_klines(
 def _read_file(path: Path, symbol: str, interval: KlineInterval | None) -> Bars:
     table = read_numbers(path, COLUMNS)
     return build_bars(
-        canonical(table.columns), symbol, path.name, interval=interval, first_row=table.first_row
+        canonical(table.columns),
+        symbol,
+        path.name,
+        interval=interval,
+        first_row=table.first_row,
+        seen=f"its first line is {table.head}",
     )

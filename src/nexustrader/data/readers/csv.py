@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 FILE_SIZE_MAX = 4 << 30  # bytes of one file when unpacked
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some programs begin text with it
+LINE_CHARS_MAX = 80  # of a file's line in a message
+COLUMNS_SHOWN_MAX = 6  # of the names in a message
 
 
 class NumberTable(NamedTuple):
-    """Columns by name. `first_row` is the line of the file on which the first row stands."""
+    """Columns by name. `first_row` is the line of the file on which the first row stands, `head` its first line."""
 
     columns: dict[str, NDArray[Any]]
     first_row: int
+    head: str
 
 
 def read_numbers(path: Path, names: Sequence[str]) -> NumberTable:
@@ -35,10 +39,19 @@ def read_numbers(path: Path, names: Sequence[str]) -> NumberTable:
     """
     import polars as pl
 
-    content = read_bytes(path)
-    head = content[: content.find(b"\n")] if b"\n" in content else content
-    has_header = not _is_number(head.split(b",")[0].decode("utf-8", "replace"))
+    content = read_bytes(path).removeprefix(BYTE_ORDER_MARK)
+    line = content[: content.find(b"\n")] if b"\n" in content else content
+    head = line.decode("utf-8", "replace").strip()
+    has_header = _is_header(head)
     first_row = 2 if has_header else 1
+    header = f"a header such as {','.join(names[:COLUMNS_SHOWN_MAX])}"
+    if head and "," not in head:
+        raise DataError(f"{path} has no commas in its first line, {_shown(head)}; begin it with {header}")
+    if not has_header and head and not _is_number(_cells(head)[0]):
+        raise DataError(
+            f"{path} has no header, and its first line, {_shown(head)}, does not begin with a number; put {header} "
+            "over it and write times as milliseconds since 1970 (UTC)"
+        )
     try:
         frame = _parse(content, pl.Float64, has_header=has_header)
     except pl.exceptions.NoDataError:
@@ -49,12 +62,13 @@ def read_numbers(path: Path, names: Sequence[str]) -> NumberTable:
         found = [name.strip().lower().replace(" ", "_") for name in frame.columns]
     elif len(frame.columns) < len(names):
         raise DataError(
-            f"{path} has {len(frame.columns)} columns and no header; expected {len(names)}: {', '.join(names)}"
+            f"{path} has {len(frame.columns)} columns and no header, its first line is {_shown(head)}; put {header} "
+            f"over them, or give all of {', '.join(names)}"
         )
     else:
         found = list(names)
     columns = {name: frame[column].to_numpy() for name, column in zip(found, frame.columns, strict=False)}
-    return NumberTable(columns, first_row)
+    return NumberTable(columns, first_row, _shown(head))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -109,6 +123,20 @@ def _blame(path: Path, content: bytes, problem: str, *, has_header: bool) -> str
         if wrong is not None:
             return f"{path}, row {number}: {wrong[:40]!r} is not a number; correct or remove the row"
     return f"{path} cannot be read: {problem}"
+
+
+def _is_header(head: str) -> bool:
+    """Tell names from a row of numbers, which may have text for its time."""
+    numbers = [_is_number(cell) for cell in _cells(head)]
+    return not numbers[0] and 2 * sum(numbers) <= len(numbers)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip().strip('"') for cell in line.split(",")]
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= LINE_CHARS_MAX else f"{line[:LINE_CHARS_MAX]}...")
 
 
 def _is_number(text: str) -> bool:

@@ -14,6 +14,8 @@ from nexustrader.data.readers.names import canonical
 from nexustrader.error import DataError
 from nexustrader.schema import Kline
 
+COLUMNS_SHOWN_MAX = 20  # in a message
+
 
 def from_frame(frame: Any, symbol: str, interval: KlineInterval | None = None) -> Bars:
     """Bars from a data frame with columns such as timestamp (ms or datetime), open, high, low, close, volume.
@@ -25,8 +27,9 @@ def from_frame(frame: Any, symbol: str, interval: KlineInterval | None = None) -
     if index is not None and np.issubdtype((times := _array(index)).dtype, np.datetime64):
         columns.setdefault("start", times)
     source = f"the {type(frame).__module__.split('.')[0]} frame of {symbol}"
+    seen = f"it has {', '.join(list(columns)[:COLUMNS_SHOWN_MAX]) or 'none'}"
     try:
-        return build_bars(canonical(columns), symbol, source, interval=interval)
+        return build_bars(canonical(columns), symbol, source, interval=interval, seen=seen)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"{source} has text where numbers or times belong ({error}); convert the column"
