@@ -12,10 +12,10 @@ SECONDS ?=
 DEMO_OPTIONS := $(if $(DATA),--data "$(DATA)") $(if $(SPEED),--speed $(SPEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test lint types layers tidy check format bench clean
+.PHONY: help venv install demo test test-full lint types layers tidy check format bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(BIN)/python ## create the virtual environment
 
@@ -36,6 +36,9 @@ demo: $(STAMP) ## an emulated venue, a market maker on it, and a comparison of b
 
 test: $(STAMP) ## the whole suite
 	@$(BIN)/python -m pytest -n 2
+
+test-full: $(STAMP) ## the same and what takes long: every crash boundary
+	@$(BIN)/python -m pytest -n 2 -m ""
 
 lint: $(STAMP) ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -39,3 +39,9 @@ def testdata() -> Path:
     if not value or not Path(value).is_dir():
         pytest.skip("NEXUSTRADER_TESTDATA does not name a folder with recorded venue data")
     return Path(value)
+
+
+@pytest.fixture(autouse=True)
+def runtime_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The locks of accounts: tests that run at the same time use the same keys."""
+    monkeypatch.setenv("NEXUSTRADER_RUNTIME_DIR", str(tmp_path_factory.getbasetemp() / "locks"))

@@ -12,7 +12,7 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
-from nexustrader.domain.order_effects import Notice
+from nexustrader.domain.order_effects import UNTOLD_NOTICES, Notice
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import JournalError, OutcomeUnknown
 from nexustrader.execution.ems import ExecutionManager
@@ -22,6 +22,8 @@ from nexustrader.execution.request import OrderRequest
 from nexustrader.market.cache import Cache
 from nexustrader.persistence.memory import MemoryJournal
 from nexustrader.portfolio.portfolio import Portfolio
+from nexustrader.risk.gate import Gate
+from nexustrader.risk.limits import RiskConfig
 from nexustrader.schema import Order
 from virtual_time import LoopClock, run_virtual
 
@@ -54,6 +56,7 @@ class ScriptedVenue:
 
     account = ACCOUNT
     absence_horizon_ms = 10_000
+    query_lag_ms = 0
 
     def __init__(self, clock: LoopClock) -> None:
         self.clock = clock
@@ -68,12 +71,16 @@ class ScriptedVenue:
         self.fault: Exception | None = None  # raised by every query
         self.on_query: Callable[[str], None] | None = None
         self.queries = 0
+        self.renewals: list[str] = []
 
     def attach(self, sink: Any) -> None:
         self.sink = sink
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+
+    def renew(self, reason: str) -> None:
+        self.renewals.append(reason)
 
     def _take(self, command: ev.Command) -> None:
         self.commands.append(command)
@@ -83,7 +90,13 @@ class ScriptedVenue:
     submit = cancel = amend = cancel_all = _take
 
     def result(
-        self, command: ev.Command, conclusion: Conclusion, *, reason: str | None = None, events: Any = ()
+        self,
+        command: ev.Command,
+        conclusion: Conclusion,
+        *,
+        reason: str | None = None,
+        events: Any = (),
+        is_late: bool = False,
     ) -> None:
         kinds = {
             ev.Submit: CommandKind.CREATE,
@@ -100,6 +113,8 @@ class ScriptedVenue:
                 account=ACCOUNT,
                 timestamp=self.clock.timestamp_ms(),
                 route=getattr(command, "route", Route.REST),
+                attempt=getattr(command, "attempt", 1),
+                is_late=is_late,
                 reason=reason,
                 events=tuple(events),
             )
@@ -160,22 +175,47 @@ class FullDisk(MemoryJournal):
 
 
 class Desk:
-    """Execution, order book of record, reconciler and portfolio over one scripted venue."""
+    """Execution, order book of record, reconciler and portfolio over one scripted venue; with `risk` a gate."""
 
-    def __init__(self, clock: LoopClock, journal: Any = None) -> None:
+    def __init__(
+        self,
+        clock: LoopClock,
+        journal: Any = None,
+        risk: RiskConfig | None = None,
+        *,
+        is_alone: bool = False,
+        adopt_foreign: bool = False,
+        interval_s: float | None = None,
+    ) -> None:
         self.clock = clock
+        self.quarantined: dict[str, str] = {}
         self.journal = journal if journal is not None else MemoryJournal()
         self.told: list[tuple[str, Order]] = []
+        self.is_held = False  # while true, what is told waits, as it does before `on_start`
+        self.waiting: list[tuple[str, Order]] = []
         self.ws_results: list[dict[str, Any]] = []
         self.published: list[tuple[str, Any]] = []
         self.cache = Cache()
         instruments = {SYMBOL: BTC}
         self.portfolio = Portfolio(self.cache, instruments, lambda _b: None)
         self.oms = OrderManager(
-            self.journal, self.cache, SHARD, tell=self._tell, on_fill=self.portfolio.on_fill
+            self.journal,
+            self.cache,
+            SHARD,
+            tell=self._tell,
+            on_fill=self.portfolio.on_fill,
+            untold=lambda: len(self.waiting),
+            later=lambda call: clock.call_at(clock.timestamp_ns() + 100_000_000, call),
+            adopt_foreign=adopt_foreign,
         )
         self.ems = ExecutionManager(
-            clock, self.cache, self.oms, OidGenerator(SHARD), instruments, tell=self.ws_results.append
+            clock,
+            self.cache,
+            self.oms,
+            OidGenerator(SHARD),
+            instruments,
+            tell=self.ws_results.append,
+            is_alone=is_alone,
         )
         self.tasks: set[asyncio.Task[None]] = set()
         self.reconciler = Reconciler(
@@ -187,8 +227,17 @@ class Desk:
             publish=lambda topic, message: self.published.append((topic, message)),
             tell_ws_result=self.ems.tell_ws_result,
             tell_refused=self.ems.tell_refused,
+            interval_s=interval_s,
+            quarantine=self.quarantined.__setitem__,
+            release=self.quarantined.pop,
         )
         self.ems.set_resolver(self.reconciler)
+        self.gate: Gate | None = None
+        if risk is not None:
+            self.gate = Gate(
+                risk, clock, self.journal, self.cache, self.portfolio, instruments, self.oms.open_orders
+            )
+            self.ems.set_gate(self.gate)
         self.venue = ScriptedVenue(clock)
         self.venue.attach(self)
         self.ems.add_port(self.venue)
@@ -200,7 +249,16 @@ class Desk:
         task.add_done_callback(self.tasks.discard)
 
     def _tell(self, notice: Notice, order: Order) -> None:
-        self.told.append((notice.value, order))
+        if self.is_held and notice not in UNTOLD_NOTICES:
+            self.waiting.append((notice.value, order))
+        else:
+            self.told.append((notice.value, order))
+
+    def tell_waiting(self) -> None:
+        """The strategy has started: it is told what waited, one after the other."""
+        self.is_held = False
+        while self.waiting:
+            self.told.append(self.waiting.pop(0))
 
     # the sink
     def on_result(self, result: ev.CommandResult) -> None:

@@ -15,6 +15,8 @@ from nexustrader._warn import warn_user
 from nexustrader.constants import AccountType, ExchangeType, StorageType
 from nexustrader.credentials.basic import BasicConfig
 from nexustrader.error import EngineBuildError
+from nexustrader.execution.policy import ReconcileConfig
+from nexustrader.risk.limits import RiskConfig, SymbolLimits
 from nexustrader.venue.endpoints import check_url
 
 __all__ = [
@@ -24,6 +26,9 @@ __all__ = [
     "MockConnectorConfig",
     "PrivateConnectorConfig",
     "PublicConnectorConfig",
+    "ReconcileConfig",
+    "RiskConfig",
+    "SymbolLimits",
     "WebConfig",
     "ZeroMQSignalConfig",
 ]
@@ -32,6 +37,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "OFF", "TRACE"]
 WebLogLevel = Literal["critical", "error", "warning", "info", "debug"]
 
 AUTO_FLUSH_S_MIN = 5
+DEAD_MAN_MS_MIN = 3_000  # it is set anew at a third of this, over a network
 ACCOUNT_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
@@ -122,6 +128,8 @@ class PrivateConnectorConfig:
     max_retries, delay_initial_ms, delay_max_ms, backoff_factor: repetition of requests that may be repeated.
     max_slippage: fraction of the price, where a market order is sent as a limit order.
     account: which of several named accounts of the venue.
+    dead_man_ms: the venue cancels every open order when it has not heard of the program for so long, orders that
+        protect a position among them; None does not ask it to.
     """
 
     account_type: AccountType
@@ -132,6 +140,7 @@ class PrivateConnectorConfig:
     backoff_factor: int = 2
     max_slippage: float = 0.02
     account: str | None = None
+    dead_man_ms: int | None = None
 
     def __post_init__(self) -> None:
         _check_connector(self)
@@ -144,6 +153,8 @@ class PrivateConnectorConfig:
         whole(self, "delay_max_ms", at_least=self.delay_initial_ms)
         number(self, "backoff_factor", above=0)
         number(self, "max_slippage", above=0, at_most=1)
+        if self.dead_man_ms is not None:
+            whole(self, "dead_man_ms", at_least=DEAD_MAN_MS_MIN)
 
 
 @dataclass
@@ -215,6 +226,8 @@ class Config:
     private_conn_config: either PrivateConnectorConfig or MockConnectorConfig throughout; is_mock says which.
     cache_sync_interval, cache_expired_time: seconds.
     exit_after_cancel: cancel open orders when the engine is disposed of.
+    risk: limits of orders and losses; without any nothing is limited.
+    reconcile: how accounts are kept in line with their venues, and what orders of others mean.
     """
 
     strategy_id: str
@@ -235,6 +248,8 @@ class Config:
     enable_cli: bool = False
     web_config: WebConfig = field(default_factory=WebConfig)
     exit_after_cancel: bool = True
+    risk: RiskConfig = field(default_factory=RiskConfig)
+    reconcile: ReconcileConfig = field(default_factory=ReconcileConfig)
 
     def __post_init__(self) -> None:
         for name in ("strategy_id", "user_id"):
@@ -257,6 +272,8 @@ class Config:
         of_type(self, "storage_backend", StorageType)
         of_type(self, "log_config", LogConfig)
         of_type(self, "web_config", WebConfig)
+        of_type(self, "risk", RiskConfig)
+        of_type(self, "reconcile", ReconcileConfig)
         of_type(self, "zero_mq_signal_config", ZeroMQSignalConfig, type(None))
         number(self, "cache_sync_interval", above=0)
         number(self, "cache_expired_time", above=0)

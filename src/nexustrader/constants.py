@@ -37,6 +37,7 @@ __all__ = [
     "StorageType",
     "SubmitType",
     "TimeInForce",
+    "TradingState",
     "TriggerType",
     "WsOrderResultType",
     "get_postgresql_config",
@@ -405,6 +406,14 @@ class WsOrderResultType(str, Enum):
     ACK_TIMEOUT_CONFIRMED = "ACK_TIMEOUT_CONFIRMED"
 
 
+class TradingState(str, Enum):
+    """What the risk gate lets through."""
+
+    ACTIVE = "ACTIVE"  # every order within the limits
+    REDUCING = "REDUCING"  # only orders that reduce a position
+    HALTED = "HALTED"  # only cancels
+
+
 # Allowed next public statuses, as a strategy may see them. CANCEL_FAILED is told as an event and never kept:
 # afterwards the row of the status that the order returns to applies.
 STATUS_TRANSITIONS: dict[OrderStatus, list[OrderStatus]] = {
@@ -474,10 +483,11 @@ STATUS_TRANSITIONS: dict[OrderStatus, list[OrderStatus]] = {
     ],
     OrderStatus.CANCELED: [
         OrderStatus.FILLED,  # a fill made before the cancel may be told after it
+        OrderStatus.ACCEPTED,  # resurrection: the venue had denied it, so its end was concluded, and yet it is there
+        OrderStatus.CANCELING,
+        OrderStatus.PARTIALLY_FILLED,
     ],
-    OrderStatus.EXPIRED: [
-        OrderStatus.FILLED,
-    ],
+    OrderStatus.EXPIRED: [OrderStatus.FILLED],
     OrderStatus.FAILED: [
         OrderStatus.PENDING,  # resurrection: concluded absent, and yet the venue has it
         OrderStatus.ACCEPTED,

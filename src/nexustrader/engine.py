@@ -6,23 +6,26 @@ A clean start and a start after a crash take the same path: replay the journal, 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexustrader._engine.books import Books, books_of
 from nexustrader._engine.connect import Connections
 from nexustrader._engine.core import EngineCore
+from nexustrader._engine.farewell import say_what_is_left
 from nexustrader._engine.loading import hand_over
 from nexustrader._engine.requests import ThreadedRequests
-from nexustrader._engine.storage import DeferredJournal, open_storage
+from nexustrader._engine.storage import DeferredJournal
+from nexustrader._engine.world import LiveWorld, World
 from nexustrader.config import Config
 from nexustrader.constants import ParamBackend
 from nexustrader.error import JournalError, NexusTraderError
-from nexustrader.kernel.clock import LiveClock
-from nexustrader.kernel.entropy import Entropy
+from nexustrader.execution.health import Health
 from nexustrader.kernel.log import get_logger, setup_logging
-from nexustrader.kernel.tasks import IoThread, TaskManager
+from nexustrader.kernel.tasks import TaskManager
+
+if TYPE_CHECKING:
+    from nexustrader.persistence.postgres import PostgresMirror
 
 ORDERS_AT_STOP_TIMEOUT_S = 5.0
 CANCEL_AGAIN_AT_STOP_S = 1.0
@@ -36,6 +39,8 @@ _log = get_logger("Engine")
 class Engine:
     """Build it from a `Config`, then `start()` (which returns when the run ends) and `dispose()`.
 
+    `world` is where it runs: real time and real sockets unless a simulation brings its own.
+
     Raises EngineBuildError (and its subclasses) for a configuration that cannot run, each saying what to change.
     """
 
@@ -43,29 +48,27 @@ class Engine:
     def set_loop_policy() -> None:
         """Kept for programs that call it: the engine chooses its own loop."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, world: World | None = None) -> None:
         hand_over(config)
-        setup_logging(config.log_config)
         self._config = config
-        self._loop = _new_loop()
-        asyncio.set_event_loop(self._loop)
-        self._clock = LiveClock(self._loop)
-        self._entropy = Entropy()
+        self._world = world = LiveWorld() if world is None else world
+        if world.has_process:
+            setup_logging(config.log_config)
+        self._loop = world.loop
+        self._clock = world.clock
         self._task_manager = TaskManager(self._loop, on_dead=self._on_dead_task)
         self._journal = DeferredJournal()
         self._core = EngineCore(config, self._clock, self._journal, spawn=self._spawn)
-        self._connections = Connections(
-            self._core, self._clock, self._task_manager, self._entropy, self._journal.params
-        )
-        self._io = IoThread()
+        self._connections = Connections(self._core, world, self._task_manager, self._journal.params)
         self._params = self._journal.params
         self._core.bind_strategy(
             ThreadedRequests(
-                self._io, self._core.oms, self._connections.io_market, self._connections.io_venues
+                world.io, self._core.oms, self._connections.io_market, self._connections.io_venues
             ),
             {ParamBackend.MEMORY: self._params},
             self._task_manager.request_shutdown,
         )
+        self._mirror: PostgresMirror | None = None
         self._started = False
         self._disposed = False
 
@@ -83,8 +86,9 @@ class Engine:
             word = "run" if self._started else "been disposed"
             raise NexusTraderError(f"this engine has {word} already; build a new Engine to run again")
         self._started = True
-        self._task_manager.install_signal_handlers()
-        run = self._loop.create_task(self._run(), name="run")
+        if self._world.has_process:
+            self._task_manager.install_signal_handlers()
+        run = self._loop.create_task(self.run(), name="run")
         try:
             self._loop.run_until_complete(run)
         except SystemExit:
@@ -95,7 +99,8 @@ class Engine:
         finally:
             self.dispose()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Run inside a loop that runs already: the world's. `start` is this, with a loop of its own."""
         is_started = False
         try:
             is_started = await self._start_unless_stopped()
@@ -130,7 +135,8 @@ class Engine:
         config = self._config
         await self._connections.build()
         if config.private_conn_config:
-            open_storage(config, self._journal, self._connections.fingerprints, self._clock)
+            self._world.open_storage(config, self._journal, self._connections.fingerprints)
+            await self._start_mirror()
             still_open = self._core.restore()
             if still_open:
                 _log.warning(
@@ -142,16 +148,26 @@ class Engine:
         self._core.run_start()
         self._core.scheduler.start()
 
+    async def _start_mirror(self) -> None:
+        self._mirror = await self._journal.mirrored_by(self._config)
+        if self._mirror is not None:
+            self._task_manager.create_task(self._mirror.run(), name="journal mirror")
+
     async def _checkpoint_forever(self) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_INTERVAL_S)
             try:
-                await asyncio.to_thread(
-                    self._journal.checkpoint
-                )  # fsyncs: the loop must not wait for the disk
+                await self._rotate_if_full()
+                await self._world.offload(self._journal.checkpoint)  # fsyncs
                 self._journal.flush_params()
             except JournalError as error:
                 _log.error(f"the journal's log could not be shortened, trying again: {error}")
+
+    async def _rotate_if_full(self) -> None:
+        """Bound the journal: a snapshot of the state takes the place of what led to it."""
+        snapshot = self._core.snapshot(self._journal.last_seq) if self._journal.is_full else None
+        if snapshot is not None:
+            await self._world.offload(lambda: self._journal.rotate(snapshot))
 
     # -- stop ------------------------------------------------------------------------------------------------
 
@@ -160,7 +176,9 @@ class Engine:
             self._core.run_stop()
             self._core.ems.close("the engine is stopping: no new order is sent")
             await self._end_orders()
-            self._report_state()
+            await say_what_is_left(
+                self._core, self._connections.ports, is_hurried=self._task_manager.is_hurried
+            )
         finally:
             self._core.scheduler.stop()
             await self._close_connections()
@@ -187,30 +205,17 @@ class Engine:
             except NexusTraderError as error:
                 _log.error(f"{account} {symbol}: orders could not be cancelled: {error}")
 
-    def _report_state(self) -> None:
-        """Say what is left at the venue: the one thing an operator must know after a stop."""
-        left = self._core.oms.open_orders()
-        for state in left:
-            _log.error(
-                f"order {state.oid} ({state.symbol}) may still be open: {state.reason or state.public_status.value}"
-            )
-        positions = self._core.cache.get_all_positions()
-        for position in positions.values():
-            _log.info(
-                f"position left open: {position.symbol} {position.signed_amount} at {position.entry_price}"
-            )
-        if not left and not positions:
-            _log.info("verified flat: no open order, no position")
-
     async def _close_connections(self) -> None:
         await self._connections.stop()
+        if self._mirror is not None:
+            await self._mirror.close()
         left = await self._task_manager.cancel_all(TASKS_CANCEL_TIMEOUT_S)
         if left:
             _log.warning(f"tasks that did not end in time: {', '.join(left)}")
-        await self._connections.transport.close()  # after the tasks: one that still asks would open it anew
-        if self._connections.io_transport.in_use:
+        await self._world.transport.close()  # after the tasks: one that still asks would open it anew
+        if self._world.io_transport.in_use:
             try:
-                self._io.run(self._connections.io_transport.close(), IO_CLOSE_TIMEOUT_S)
+                self._world.io.run(self._world.io_transport.close(), IO_CLOSE_TIMEOUT_S)
             except NexusTraderError as error:
                 _log.warning(f"the connections for requests did not close in time: {error}")
         self._journal.close()
@@ -218,6 +223,11 @@ class Engine:
     def books(self, account: str) -> Books:
         """Orders, positions, balances and fees of one account ("binance:USD_M_FUTURE") as exact text."""
         return books_of(self._core, account)
+
+    @property
+    def health(self) -> Health:
+        """What this run has found to be wrong with itself; empty in a sound one."""
+        return self._core.health
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -233,17 +243,5 @@ class Engine:
             return
         self._disposed = True
         self._task_manager.restore_signal_handlers()
-        self._io.stop()
         self._journal.close()
-        if not self._loop.is_closed():
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-        asyncio.set_event_loop(None)
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    if sys.platform == "win32":
-        return asyncio.SelectorEventLoop()
-    import uvloop
-
-    return uvloop.new_event_loop()
+        self._world.close()

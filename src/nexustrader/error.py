@@ -2,7 +2,8 @@
 
     NexusTraderError
     ├── BuildError family   the program cannot start: fix the configuration and start again
-    │     EngineBuildError · StrategyBuildError · CredentialsError · SettingsFileError · PositionModeError
+    │     EngineBuildError · StrategyBuildError · CredentialsError · SettingsFileError ·
+    │     PositionModeError · DeadManError
     ├── Denied              refused here, before anything left: the order never existed at the venue
     │     OrderError · SubscriptionError · KlineSupportedError · RiskDenied
     ├── NotSent             no byte left: safe to try again (WsRequestNotSentError)
@@ -46,6 +47,10 @@ class SettingsFileError(EngineBuildError):
 
 class PositionModeError(EngineBuildError):
     """The account's position mode does not fit."""
+
+
+class DeadManError(EngineBuildError):
+    """A dead-man timer is configured for an account whose venue has none."""
 
 
 class EndpointError(EngineBuildError):

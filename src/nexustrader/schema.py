@@ -187,6 +187,7 @@ class Order(msgspec.Struct, gc=False):
     reduce_only: bool | None = None
     position_side: PositionSide | None = None
     reason: str | None = None
+    recovered: bool = False  # told after a restart: it happened, or had still to be told, before
 
     @property
     def uuid(self) -> str | None:

@@ -31,6 +31,7 @@ from nexustrader.constants import (
     OrderType,
     ParamBackend,
     TimeInForce,
+    TradingState,
 )
 from nexustrader.domain.instrument import Instrument, to_market
 from nexustrader.domain.outcome import Route
@@ -562,6 +563,25 @@ class Strategy:
         if store is None:
             raise StrategyBuildError(f"params backend {kind.value!r} is not available in this engine")
         return store
+
+    # -- risk ------------------------------------------------------------------------------------------------
+
+    @property
+    def trading_state(self) -> TradingState:
+        """What the risk gate lets through: ACTIVE all, REDUCING what reduces a position, HALTED cancels alone."""
+        return self._engine.gate.state
+
+    def halt_trading(self, reason: str) -> None:
+        """Let nothing but cancels leave from now on, also after a restart. Orders that rest stay: cancel them."""
+        self._engine.gate.halt(reason)
+
+    def reduce_only_trading(self, reason: str) -> None:
+        """Let only orders leave that reduce a position, also after a restart. A halt stays a halt."""
+        self._engine.gate.reduce_only(reason)
+
+    def resume_trading(self) -> None:
+        """Let orders leave again; losses are measured anew from now on."""
+        self._engine.gate.resume()
 
     # -- life ------------------------------------------------------------------------------------------------
 

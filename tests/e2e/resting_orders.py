@@ -1,13 +1,17 @@
-"""A program of a user: places three resting orders on its first run, and says at each start which are open."""
+"""A program of a user: places three resting orders on its first run, and says at each start which are open.
+
+Arguments: the database, and the milliseconds of the venue's dead-man timer if there is to be one.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from decimal import Decimal
 
 from nexustrader.config import BasicConfig, Config, LogConfig, PrivateConnectorConfig, PublicConnectorConfig
-from nexustrader.constants import ExchangeType, OrderSide, OrderType
+from nexustrader.constants import ExchangeType, OrderSide, OrderType, StorageType
 from nexustrader.engine import Engine
 from nexustrader.exchange import BinanceAccountType
 from nexustrader.schema import Order
@@ -48,6 +52,7 @@ class RestingOrders(Strategy):
 
 
 TYPE = BinanceAccountType.USD_M_FUTURE_TESTNET
+DEAD_MAN_MS = int(sys.argv[2]) if len(sys.argv) > 2 else None
 engine = Engine(
     Config(
         strategy_id="resting",
@@ -55,8 +60,11 @@ engine = Engine(
         strategy=RestingOrders(),
         basic_config={ExchangeType.BINANCE: BasicConfig(settings_key="BINANCE.DEMO", testnet=True)},
         public_conn_config={ExchangeType.BINANCE: [PublicConnectorConfig(account_type=TYPE)]},
-        private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=TYPE)]},
+        private_conn_config={
+            ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=TYPE, dead_man_ms=DEAD_MAN_MS)]
+        },
         db_path=sys.argv[1],
+        storage_backend=StorageType[os.environ.get("RESTING_BACKEND", "SQLITE")],
         exit_after_cancel=False,
         log_config=LogConfig(level_stdout="OFF"),
     )

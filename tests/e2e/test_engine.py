@@ -10,7 +10,7 @@ import pytest
 from e2e_setup import FUTURES, SPOT, Build
 
 import canaries
-from nexustrader.cli.ledger import ask, compare
+from nexustrader.cli.ledger import ask
 from nexustrader.config import BasicConfig, MockConnectorConfig, PrivateConnectorConfig, PublicConnectorConfig
 from nexustrader.constants import (
     BookLevel,
@@ -28,6 +28,7 @@ from nexustrader.error import CredentialsError, EngineBuildError, InstrumentErro
 from nexustrader.exchange import BinanceAccountType, BybitAccountType
 from nexustrader.schema import BookL1, Order
 from nexustrader.strategy import Strategy
+from nexustrader.testing.comparison import compare
 
 PERP = "BTCUSDT-PERP.BINANCE"
 COIN = "BTCUSDT.BINANCE"

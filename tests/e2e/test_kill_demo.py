@@ -13,12 +13,13 @@ import pytest
 from e2e_setup import control
 
 import canaries
-from nexustrader.cli.ledger import ask, compare
+from nexustrader.cli.ledger import ask
 from nexustrader.cli.load import load_program
 from nexustrader.constants import settings
 from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.engine import Engine
 from nexustrader.strategy import Strategy
+from nexustrader.testing.comparison import compare
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "market_maker.py"
 ACCOUNT = "binance:USD_M_FUTURE_TESTNET"

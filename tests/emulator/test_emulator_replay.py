@@ -150,8 +150,11 @@ async def test_resting_orders_fill_as_the_recording_trades(tmp_path: Path) -> No
     ("content", "message"),
     [
         (b"not gzip", "cannot be read as gzip"),
-        (gzip.compress(b"12 {broken\n"), "line 1: not a recorded frame"),
-        (gzip.compress(b'12 {"stream":"x","data":{"s":"BTCUSDT","e":"bookTicker"}}\n'), "no depth snapshot"),
+        (gzip.compress(b"12 {broken\n", mtime=0), "line 1: not a recorded frame"),
+        (
+            gzip.compress(b'12 {"stream":"x","data":{"s":"BTCUSDT","e":"bookTicker"}}\n', mtime=0),
+            "no depth snapshot",
+        ),
     ],
 )
 def test_files_that_are_no_recordings_are_refused_by_name(

@@ -12,9 +12,9 @@ import pytest
 from venue_client import Socket, VenueClient, now_ms
 
 from nexustrader.emulator import connection
-from nexustrader.emulator.binance import server
+from nexustrader.emulator.binance import service
 from nexustrader.emulator.binance.emulator import BinanceEmulator
-from nexustrader.emulator.connection import Conduct
+from nexustrader.emulator.peer import Conduct
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +79,7 @@ async def test_more_than_five_messages_a_second_end_a_spot_connection(client: Ve
 async def test_a_client_that_answers_no_ping_is_cut_off(
     client: VenueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(server.STREAM_CONDUCT, "spot", Conduct(ping_interval_ms=100, pong_timeout_ms=300))
+    monkeypatch.setitem(service.STREAM_CONDUCT, "spot", Conduct(ping_interval_ms=100, pong_timeout_ms=300))
     answering = await client.connect("/ws/btcusdt@trade")
     alive = asyncio.create_task(answering.silent(3 * SILENCE_S))
     deaf = await client.session.ws_connect(client.url + "/ws/btcusdt@trade", autoping=False)

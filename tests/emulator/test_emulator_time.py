@@ -138,7 +138,7 @@ def test_the_synthetic_market_moves_and_is_the_same_for_the_same_seed() -> None:
 def test_a_market_moved_by_hand_stands_still_until_it_is_let_go() -> None:
     from decimal import Decimal
 
-    from nexustrader.emulator.binance.admin import MarketMove, move_market
+    from nexustrader.emulator.binance.moves import MarketMove, move_market
 
     world = World(SYNTHETIC)
     inbox = world.listen(USDM, "btcusdt@bookTicker")

@@ -21,11 +21,14 @@ from nexustrader.config import (
     MockConnectorConfig,
     PrivateConnectorConfig,
     PublicConnectorConfig,
+    ReconcileConfig,
+    RiskConfig,
+    SymbolLimits,
     WebConfig,
     ZeroMQSignalConfig,
 )
 from nexustrader.constants import AccountType, ExchangeType, StorageType
-from nexustrader.error import EndpointError, EngineBuildError
+from nexustrader.error import CredentialsWarning, EndpointError, EngineBuildError
 from workspace import Workspace, fresh_redaction, workspace
 
 __all__ = ["fresh_redaction", "workspace"]
@@ -96,6 +99,7 @@ FIELDS: dict[type, dict[str, Any]] = {
         "backoff_factor": 2,
         "max_slippage": 0.02,
         "account": None,
+        "dead_man_ms": None,
     },
     ZeroMQSignalConfig: {"socket": ...},
     WebConfig: {"enabled": False, "host": "127.0.0.1", "port": 8000, "log_level": "info"},
@@ -127,6 +131,31 @@ FIELDS: dict[type, dict[str, Any]] = {
         "enable_cli": False,
         "web_config": WebConfig(),
         "exit_after_cancel": True,
+        "risk": RiskConfig(),
+        "reconcile": ReconcileConfig(),
+    },
+    ReconcileConfig: {"interval_s": 60.0, "foreign_orders": "ignore"},
+    RiskConfig: {
+        "order_notional_max": None,
+        "position_max": None,
+        "position_notional_max": None,
+        "price_collar": None,
+        "symbols": {},
+        "orders_max": None,
+        "orders_window_ms": 1_000,
+        "daily_loss_max": None,
+        "drawdown_max": None,
+        "currency": "USDT",
+        "capital": None,
+        "on_loss": "reduce",
+        "on_user_error": "continue",
+        "unknown_quarantine_ms": 60_000,
+    },
+    SymbolLimits: {
+        "order_notional_max": None,
+        "position_max": None,
+        "position_notional_max": None,
+        "price_collar": None,
     },
 }
 
@@ -238,6 +267,79 @@ def test_credentials_may_be_changed_afterwards() -> None:
     assert dataclasses.replace(config, api_key="k").secret == "other"
 
 
+TWO_KEYS = """
+[B.DEMO]
+api_key = "demo key"
+secret = "demo secret"
+passphrase = "demo phrase"
+[B.LIVE]
+api_key = "env:LIVE_KEY"
+secret = "live secret"
+"""
+
+
+def credentials(config: BasicConfig) -> tuple[str | None, str | None, str | None]:
+    return config.api_key, config.secret, config.passphrase
+
+
+def test_a_copy_with_another_settings_key_has_its_credentials(workspace: Workspace) -> None:
+    workspace.secrets(TWO_KEYS)
+    demo = BasicConfig(settings_key="B.DEMO", testnet=True)
+    live = dataclasses.replace(demo, settings_key="B.LIVE", testnet=False)
+    assert credentials(live) == ("env:LIVE_KEY", "live secret", None)
+    assert live == BasicConfig(settings_key="B.LIVE")
+    assert credentials(dataclasses.replace(live, settings_key="B.DEMO")) == credentials(demo)
+    assert live.resolution("secret").origin == ".keys/.secrets.toml"
+    assert credentials(dataclasses.replace(demo, testnet=False)) == credentials(demo)
+
+
+def test_a_copy_with_a_settings_key_that_leads_nowhere_has_no_credentials(workspace: Workspace) -> None:
+    workspace.secrets(TWO_KEYS)
+    with pytest.warns(CredentialsWarning, match=r"B\.NOPE"):
+        config = dataclasses.replace(BasicConfig(settings_key="B.DEMO"), settings_key="B.NOPE")
+    assert credentials(config) == (None, None, None)
+
+
+def test_a_copy_keeps_what_was_passed_directly_field_by_field(workspace: Workspace) -> None:
+    workspace.secrets(TWO_KEYS)
+    mine = BasicConfig("my key", settings_key="B.DEMO")
+    assert credentials(dataclasses.replace(mine, settings_key="B.LIVE")) == ("my key", "live secret", None)
+    passed = dataclasses.replace(
+        BasicConfig(settings_key="B.DEMO"), settings_key="B.LIVE", secret="my secret"
+    )
+    assert credentials(passed) == ("env:LIVE_KEY", "my secret", None)
+
+
+def test_a_copy_keeps_what_was_assigned_wherever_it_was_read(workspace: Workspace) -> None:
+    workspace.secrets(TWO_KEYS)
+    config, live = BasicConfig(settings_key="B.DEMO"), BasicConfig(settings_key="B.LIVE")
+    config.api_key, config.secret = live.api_key, live.secret
+    copied = dataclasses.replace(config, testnet=True)
+    assert credentials(copied) == ("env:LIVE_KEY", "live secret", "demo phrase")
+
+
+def test_without_a_settings_key_a_copy_has_the_same_credentials(workspace: Workspace) -> None:
+    workspace.secrets(TWO_KEYS)
+    demo = BasicConfig(settings_key="B.DEMO")
+    assert credentials(dataclasses.replace(demo, settings_key=None)) == credentials(demo)
+    assert credentials(BasicConfig(demo.api_key, demo.secret)) == ("demo key", "demo secret", None)
+
+
+def test_in_a_copy_the_settings_win_over_the_variables_of_from_env(workspace: Workspace) -> None:
+    workspace.secrets(TWO_KEYS)
+    workspace.set("B_SECRET", "variable")
+    workspace.set("B_PASSPHRASE", "literal:env:phrase")
+    config = dataclasses.replace(BasicConfig.from_env("B"), settings_key="B.LIVE")
+    assert credentials(config) == ("env:LIVE_KEY", "live secret", "env:phrase")
+    assert config.resolution("passphrase").origin == "variable B_PASSPHRASE"
+
+
+def test_a_configuration_with_references_from_the_settings_can_be_copied(workspace: Workspace) -> None:
+    workspace.secrets('[A]\napi_key = "env:KEY"\nsecret = "file:/run/secrets/x"\n')
+    config = BasicConfig(settings_key="A")
+    assert pickle.loads(pickle.dumps(config)) == copy.deepcopy(config) == config
+
+
 def test_equal_configurations_are_equal() -> None:
     assert BasicConfig("k", "s") == BasicConfig("k", "s") != BasicConfig("k", "t")
 
@@ -305,6 +407,7 @@ def test_rate_limit_is_accepted_with_a_deprecation_warning() -> None:
         ({"max_slippage": 0}, "max_slippage"),
         ({"max_slippage": 2}, "max_slippage is 2; it must be more than 0 and at most 1"),
         ({"max_slippage": math.nan}, "max_slippage must be a number"),
+        ({"dead_man_ms": 2_999}, "dead_man_ms is 2999; it must be a whole number from 3000 up"),
         ({"enable_rate_limit": 1}, "enable_rate_limit must be bool"),
         ({"account_type": Accounts.SPOT_MOCK}, "MockConnectorConfig"),
     ],
@@ -409,6 +512,8 @@ def test_real_and_mock_accounts_do_not_mix() -> None:
         ({"storage_backend": "sqlite"}, r"Config\.storage_backend must be StorageType"),
         ({"log_config": "INFO"}, r"Config\.log_config must be LogConfig"),
         ({"web_config": None}, r"Config\.web_config must be WebConfig"),
+        ({"risk": None}, r"Config\.risk must be RiskConfig"),
+        ({"reconcile": None}, r"Config\.reconcile must be ReconcileConfig"),
         (
             {"zero_mq_signal_config": object()},
             r"Config\.zero_mq_signal_config must be ZeroMQSignalConfig or None",

@@ -236,8 +236,9 @@ class TestStatusTransitions:
     def test_what_it_forgot_is_allowed(self, before: str, now: str) -> None:
         assert OrderStatus(now) in STATUS_TRANSITIONS[OrderStatus(before)]
 
-    def test_what_was_canceled_is_not_accepted_again(self) -> None:
-        assert OrderStatus.ACCEPTED not in STATUS_TRANSITIONS[OrderStatus.CANCELED]
+    def test_what_was_filled_or_has_expired_is_not_accepted_again(self) -> None:
+        for ended in (OrderStatus.FILLED, OrderStatus.EXPIRED):
+            assert OrderStatus.ACCEPTED not in STATUS_TRANSITIONS[ended]
 
 
 class Some:

@@ -65,7 +65,7 @@ def fields(struct: type[msgspec.Struct]) -> str:
             (
                 "exchange symbol status oid eid amount filled timestamp type side time_in_force price trigger_price "
                 "average last_filled_price last_filled remaining fee fee_currency cost cum_cost reduce_only "
-                "position_side reason"
+                "position_side reason recovered"
             ),
             False,
         ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account, account_key
+from nexustrader._engine.world import World
 from nexustrader._strategy.runtime import Params
 from nexustrader.config import (
     Config,
@@ -18,11 +19,10 @@ from nexustrader.config import (
 from nexustrader.constants import AccountType, ExchangeType
 from nexustrader.credentials.required import Credentials, require_credentials
 from nexustrader.error import EngineBuildError
-from nexustrader.kernel.clock import LiveClock
-from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import MarketPort, VenuePort
 from nexustrader.kernel.tasks import TaskManager
+from nexustrader.venue.dead_man import DeadMan, require_dead_man
 from nexustrader.venue.endpoints import check_table, redirect
 from nexustrader.venue.feed import Feed
 from nexustrader.venue.gateway import Gateway
@@ -30,7 +30,7 @@ from nexustrader.venue.ratelimit import RateLimiter
 from nexustrader.venue.registry import load_venue
 from nexustrader.venue.session import RestSession
 from nexustrader.venue.spec import Endpoints, Signer, Venue
-from nexustrader.venue.transport import NetworkTransport, Transport
+from nexustrader.venue.transport import Transport
 
 _log = get_logger("Connections")
 
@@ -38,18 +38,17 @@ _log = get_logger("Connections")
 class Connections:
     """Everything an engine holds open, and a second set of sessions for the blocking-request thread."""
 
-    def __init__(
-        self, core: EngineCore, clock: LiveClock, tasks: TaskManager, entropy: Entropy, params: Params
-    ) -> None:
+    def __init__(self, core: EngineCore, world: World, tasks: TaskManager, params: Params) -> None:
         self._core = core
         self._params = params
-        self._clock = clock
+        self._clock = world.clock
         self._tasks = tasks
-        self._entropy = entropy
-        self.transport: Transport = NetworkTransport()
-        self.io_transport = NetworkTransport()
+        self._entropy = world.entropy
+        self._transport = world.transport
+        self._io_transport = world.io_transport
         self.feeds: dict[tuple[ExchangeType, AccountType], Feed] = {}
         self.ports: list[VenuePort] = []
+        self.dead_men: list[DeadMan] = []
         self.fingerprints: dict[str, str] = {}
         self.io_market: dict[str, MarketPort] = {}
         self.io_venues: dict[str, VenuePort] = {}
@@ -79,12 +78,14 @@ class Connections:
             for connector in privates:
                 self._add_private(exchange, connector)
         for feed in self.feeds.values():
-            self.io_market.update(dict.fromkeys(feed.instruments, feed.over(self.io_transport)))
+            self.io_market.update(dict.fromkeys(feed.instruments, feed.over(self._io_transport)))
 
     def _require_credentials(self, exchange: ExchangeType, connector: PrivateConnectorConfig) -> None:
         key = account_key(exchange, connector.account_type, connector.account)
         basic = self._core.config.basic(exchange, connector.account)
         self._credentials[key] = require_credentials(basic, exchange, connector.account)
+        if connector.dead_man_ms is not None:
+            require_dead_man(key, load_venue(exchange), connector.account_type)
 
     def _add_feed(self, exchange: ExchangeType, venue: Venue, public: PublicConnectorConfig) -> None:
         account_type = public.account_type
@@ -112,13 +113,13 @@ class Connections:
         custom_url: str | None,
     ) -> None:
         endpoints = redirected(venue, exchange, account_type)
-        session = self._session(venue, account_type, endpoints, self.transport, None, enable_rate_limit)
+        session = self._session(venue, account_type, endpoints, self._transport, None, enable_rate_limit)
         self.feeds[exchange, account_type] = Feed(
             venue,
             account_type,
             endpoints,
             session,
-            self.transport,
+            self._transport,
             self._clock,
             self._tasks,
             self._entropy,
@@ -194,8 +195,35 @@ class Connections:
                 self._entropy.child(key),
             )
 
-        self._add_port(gateway_over(self.transport))
-        self.io_venues[key] = gateway_over(self.io_transport)
+        self._add_port(gateway_over(self._transport))
+        self.io_venues[key] = gateway_over(self._io_transport)
+        if connector.dead_man_ms is not None:
+            session = self._session(
+                venue, connector.account_type, endpoints, self._transport, signer, connector.enable_rate_limit
+            )
+            self._add_dead_man(key, connector, connector.dead_man_ms, venue, session)
+
+    def _add_dead_man(
+        self,
+        key: str,
+        connector: PrivateConnectorConfig,
+        countdown_ms: int,
+        venue: Venue,
+        session: RestSession,
+    ) -> None:
+        self.dead_men.append(
+            DeadMan(
+                key,
+                venue,
+                connector.account_type,
+                countdown_ms,
+                session,
+                self._core.instruments,
+                self._core.oms.own_open_orders,
+                self._tasks,
+                leaves_armed=self._core.config.exit_after_cancel,
+            )
+        )
 
     def _add_port(self, port: VenuePort) -> None:
         self.ports.append(port)
@@ -207,10 +235,13 @@ class Connections:
         """Connect every account at once, then bring each in line with its venue."""
         await all_or_none(*(port.start() for port in self.ports))
         await all_or_none(*(self._core.reconciler.start_up(port.account) for port in self.ports))
+        for timer in self.dead_men:
+            timer.start()
+        self._core.executions.note_all()
 
     async def stop(self) -> None:
         """Close every stream: public data first, so that nothing new is decided while the accounts go."""
-        for parts in (self.feeds.values(), self.ports):
+        for parts in (self.feeds.values(), self.dead_men, self.ports):
             for outcome in await asyncio.gather(*(part.stop() for part in parts), return_exceptions=True):
                 if isinstance(outcome, Exception):
                     _log.error(f"a connection did not close in good order: {outcome}", exc=outcome)

@@ -18,8 +18,12 @@ from nexustrader.domain.ids import OidGenerator, shard_of
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import FillDelta, Notice
+from nexustrader.domain.snapshot import Snapshot
 from nexustrader.error import StrategyBuildError
+from nexustrader.execution import snapshot as snapshots
 from nexustrader.execution.ems import ExecutionManager
+from nexustrader.execution.executions import MissingExecutions
+from nexustrader.execution.health import Health
 from nexustrader.execution.oms import CLOSED_ORDERS_MAX, OrderManager
 from nexustrader.execution.reconciler import Reconciler
 from nexustrader.kernel.bus import MessageBus
@@ -30,6 +34,7 @@ from nexustrader.market.cache import Cache
 from nexustrader.market.data import MarketData, StreamPort
 from nexustrader.market.hub import MarketHub
 from nexustrader.portfolio.portfolio import Portfolio
+from nexustrader.risk.gate import SECTION, Gate
 from nexustrader.schema import Order
 from nexustrader.strategy import Strategy
 
@@ -67,10 +72,7 @@ class EngineCore:
         spawn: Spawn,
         closed_orders_max: float = CLOSED_ORDERS_MAX,
     ) -> None:
-        if not isinstance(config.strategy, Strategy):
-            raise StrategyBuildError(
-                f"Config.strategy must be an instance of a Strategy subclass, got {config.strategy!r}"
-            )
+        _require_strategy(config)
         self.config = config
         self.clock = clock
         self._journal = journal
@@ -89,12 +91,32 @@ class EngineCore:
             on_fill=self._on_fill,
             closed_orders_max=closed_orders_max,
         )
+        self.gate = Gate(
+            config.risk, clock, journal, self.cache, self.portfolio, self.instruments, self.oms.open_orders
+        )
         self.ids = OidGenerator(shard)
         self.ems = ExecutionManager(
             clock, self.cache, self.oms, self.ids, self.instruments, tell=self._tell_ws_result
         )
-        self.reconciler = Reconciler(
-            clock,
+        self.reconciler = self._make_reconciler(spawn)
+        self.ems.set_resolver(self.reconciler)
+        self.ems.set_gate(self.gate)
+        self.executions = MissingExecutions(self.oms, spawn=spawn)
+        self.oms.on_sum = self.executions.note
+        self.health = Health()
+        self.oms.watch = self.health.on_fact
+        self.market = MarketData(self.bus, clock.timestamp, self._stream_port)
+        self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
+        self._stream_ports: dict[str, StreamPort] = {}
+        self._untold: deque[tuple[str, Any]] = deque()
+        self._is_telling = True  # nothing is told before `on_start` has run
+        self.on_told: Callable[[str, Any], None] | None = None  # hears all that is told, before the strategy
+        self.user_errors = 0
+        self._raised: dict[str, int] = {}
+
+    def _make_reconciler(self, spawn: Spawn) -> Reconciler:
+        return Reconciler(
+            self.clock,
             self.cache,
             self.oms,
             self.portfolio,
@@ -102,15 +124,10 @@ class EngineCore:
             publish=self.bus.publish,
             tell_ws_result=self.ems.tell_ws_result,
             tell_refused=self.ems.tell_refused,
+            unknown_quarantine_ms=self.config.risk.unknown_quarantine_ms,
+            quarantine=self.gate.quarantine,
+            release=self.gate.release,
         )
-        self.ems.set_resolver(self.reconciler)
-        self.market = MarketData(self.bus, clock.timestamp, self._stream_port)
-        self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
-        self._stream_ports: dict[str, StreamPort] = {}
-        self._untold: deque[tuple[str, Any]] = deque()
-        self._is_telling = True  # nothing is told before `on_start` has run
-        self.user_errors = 0
-        self._raised: dict[str, int] = {}
 
     def bind_strategy(
         self, requests: Requests, params: Mapping[ParamBackend, Params], stop: Callable[[], None]
@@ -131,6 +148,7 @@ class EngineCore:
                 params=params,
                 route=self.accounts.route,
                 stop=stop,
+                gate=self.gate,
             )
         )
 
@@ -148,14 +166,32 @@ class EngineCore:
         port.attach(self)
         self.ems.add_port(port)
         self.reconciler.add_port(port)
+        self.executions.add_port(port)
 
     def restore(self) -> int:
         """Fold the journal back into orders, positions and ids; returns how many orders may still be open."""
-        still_open = self.oms.restore(self._journal.replay(), self.portfolio.adjust)
+        replayed = self.gate.observed(self._journal.replay())
+        still_open = snapshots.restore(replayed, self.oms, self.portfolio, self.cache)
         last_oid = self.oms.last_oid()
         if last_oid is not None:
             self.ids.start_above(last_oid)  # the machine's clock may have been set back since
         return still_open
+
+    def snapshot(self, last_seq: int) -> Snapshot | None:
+        """What a restart needs of the records 1 to `last_seq`, the newest.
+
+        None while the strategy has not been told of all of them: then they are needed themselves.
+        """
+        if not self.oms.is_all_told:
+            return None
+        return snapshots.take(
+            self.oms,
+            self.portfolio,
+            self.cache,
+            seq=last_seq,
+            timestamp_ms=self.clock.timestamp_ms(),
+            sections={SECTION: self.gate.section()},
+        )
 
     # -- the sink of every venue port ------------------------------------------------------------------------
 
@@ -203,6 +239,7 @@ class EngineCore:
 
     def _on_fill(self, order: OrderState, delta: FillDelta) -> None:
         self.portfolio.on_fill(order, delta)
+        self.gate.on_fill()
 
     def _on_balance_change(self, balance: Any) -> None:
         self._tell("balance", balance)
@@ -217,7 +254,10 @@ class EngineCore:
         self._is_telling = True
         try:
             while self._untold:
-                self.bus.send(*self._untold.popleft())
+                endpoint, message = self._untold.popleft()
+                if self.on_told is not None:
+                    self.on_told(endpoint, message)
+                self.bus.send(endpoint, message)
         finally:
             self._is_telling = False
 
@@ -226,19 +266,25 @@ class EngineCore:
 
     # -- user errors -----------------------------------------------------------------------------------------
 
-    def _on_handler_error(self, topic: str, handler: Any, message: Any, error: Exception) -> None:
+    def on_user_error(self, where: str) -> None:
+        """One more exception of the strategy's own code: counted, and followed by what `RiskConfig` says."""
         self.user_errors += 1
+        self.gate.on_user_error(where)
+
+    def _on_handler_error(self, topic: str, handler: Any, message: Any, error: Exception) -> None:
         name = getattr(handler, "__qualname__", repr(handler))
+        self.on_user_error(name)
         self._raised[name] = times = self._raised.get(name, 0) + 1
         if times <= HANDLER_ERRORS_LOGGED_MAX or times & (times - 1) == 0:
             _log.exception(f"{name} raised on {topic} {message}; trading goes on ({times})", exc=error)
 
     def _on_job_error(self, name: str, error: BaseException) -> None:
-        self.user_errors += 1
+        self.on_user_error(f"the scheduled {name}")
         _log.exception(f"the scheduled {name} raised; it runs again at its next time", exc=error)
 
     def run_start(self) -> None:
         """Call `on_start`, after what the strategy asked for in its constructor; then tell what happened before."""
+        self.gate.start()
         strategy = self.config.strategy
         self._guard("on_start", strategy._run_early)  # noqa: SLF001  # see bind_strategy
         self._guard("on_start", strategy.on_start)
@@ -246,10 +292,18 @@ class EngineCore:
 
     def run_stop(self) -> None:
         self._guard("on_stop", self.config.strategy.on_stop)
+        self.gate.stop()
 
     def _guard(self, name: str, call: Callable[[], object]) -> None:
         try:
             call()
         except Exception as error:  # tidy: ok — one user error does not stop the house
-            self.user_errors += 1
+            self.on_user_error(name)
             _log.exception(f"{name} raised; trading goes on", exc=error)
+
+
+def _require_strategy(config: Config) -> None:
+    if not isinstance(config.strategy, Strategy):
+        raise StrategyBuildError(
+            f"Config.strategy must be an instance of a Strategy subclass, got {config.strategy!r}"
+        )

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 from nexustrader.constants import KlineInterval
 from nexustrader.domain import events as ev
 from nexustrader.error import InstrumentError
 from nexustrader.execution.oms import OrderManager
 from nexustrader.kernel.ports import MarketPort, VenuePort
-from nexustrader.kernel.tasks import IoThread
 from nexustrader.schema import Kline, Order, Ticker
 
 REQUEST_TIMEOUT_S = 30.0
+
+T = TypeVar("T")
+
+
+class Blocking(Protocol):
+    """Answers a question while the engine's thread waits."""
+
+    def run(self, coro: Coroutine[Any, Any, T], timeout_s: float) -> T:
+        """The result of `coro`. Raises OutcomeUnknown when there is none within `timeout_s`."""
+
+    def stop(self) -> object: ...
 
 
 class ThreadedRequests:
@@ -20,7 +31,7 @@ class ThreadedRequests:
 
     def __init__(
         self,
-        io: IoThread,
+        io: Blocking,
         oms: OrderManager,
         market_of: Mapping[str, MarketPort],
         venue_of: Mapping[str, VenuePort],

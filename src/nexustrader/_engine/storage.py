@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexustrader.config import Config
-from nexustrader.constants import settings
+from nexustrader.constants import StorageType, settings
 from nexustrader.domain import events as ev
+from nexustrader.domain.snapshot import Entry, Snapshot
 from nexustrader.error import EngineBuildError, JournalError
 from nexustrader.kernel.ports import Clock, Journal
 from nexustrader.persistence.params import Params
+
+if TYPE_CHECKING:
+    from nexustrader.persistence.postgres import PostgresMirror
 
 EMULATED_DB_PATH = "EMULATED.DB_PATH"
 
@@ -54,8 +58,29 @@ class DeferredJournal:
         seq: int = self._journal.append(record)
         return seq
 
-    def replay(self) -> Iterator[ev.Record]:
+    def append_many(self, records: Iterable[ev.Record]) -> int:
+        """Append all or none. Raises JournalError."""
+        seq: int = self._journal.append_many(records)
+        return seq
+
+    def replay(self) -> Iterator[Entry]:
         return iter(()) if self._journal is None else self._journal.replay()
+
+    @property
+    def is_full(self) -> bool:
+        """True when it is time to rotate."""
+        return self._journal is not None and bool(getattr(self._journal, "is_full", False))
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest record; 0 before there is one."""
+        return 0 if self._journal is None else int(self._journal.last_seq)
+
+    def rotate(self, snapshot: Snapshot) -> None:
+        """Let a snapshot stand for the records before it. Any thread. Raises JournalError."""
+        journal = self._journal
+        if journal is not None:
+            journal.rotate(snapshot)
 
     def checkpoint(self) -> None:
         """Shorten the journal's log. Any thread. Raises JournalError."""
@@ -72,6 +97,27 @@ class DeferredJournal:
         journal, self._journal = self._journal, None
         if journal is not None:
             journal.close()
+
+
+    async def mirrored_by(self, config: Config) -> PostgresMirror | None:
+        """A mirror of the journal where one is configured, after it has given what the journal lacked.
+
+        Raises EngineBuildError when it cannot be used at all; a server that is away is none of our business here.
+        """
+        store = self._journal
+        if config.storage_backend is not StorageType.POSTGRESQL or settings.get(EMULATED_DB_PATH):
+            return None
+        try:
+            from nexustrader.persistence.postgres import PostgresMirror, PostgresSettings
+        except ImportError as error:
+            raise EngineBuildError(
+                f"Config.storage_backend is POSTGRESQL, and {error.name} is not installed: install the extra "
+                "`postgres`, or use StorageType.SQLITE"
+            ) from error
+        mirror = PostgresMirror(store.path, store.prefix, PostgresSettings.from_settings())
+        if await mirror.recover(store):
+            self.params.use(store.params)
+        return mirror
 
 
 def database_path(config: Config) -> Path:

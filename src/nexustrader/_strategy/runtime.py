@@ -16,6 +16,7 @@ from nexustrader.kernel.bus import MessageBus
 from nexustrader.kernel.scheduler import Scheduler
 from nexustrader.market.cache import Cache
 from nexustrader.market.data import MarketData
+from nexustrader.risk.gate import Gate
 from nexustrader.schema import Kline, Order, Ticker
 
 
@@ -62,6 +63,7 @@ class Runtime:
         [str, AccountType | None, str | None], str
     ]  # symbol -> account key; raises EngineBuildError
     stop: Callable[[], None]
+    gate: Gate
 
 
 Number = Decimal | int | float | str

@@ -203,7 +203,7 @@ class World:
     # -- errors of the strategy --------------------------------------------------------------------------------
 
     def _on_timer_error(self, name: str, error: Exception) -> None:
-        self.core.user_errors += 1
+        self.core.on_user_error(f"the timer {name}")
         _log.exception(f"the timer {name} raised; it goes on", exc=error)
 
     def _on_task_error(self, name: str, error: BaseException) -> None:

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from nexustrader.cli.ledger import Comparison, ask, compare
+from nexustrader.cli.ledger import ask
 from nexustrader.cli.load import load_program
 from nexustrader.cli.run import emulated
 from nexustrader.constants import settings
 from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.engine import Engine
 from nexustrader.error import DataError, EngineBuildError
+from nexustrader.testing.comparison import Comparison, compare
 
 ACCOUNT = "binance:USD_M_FUTURE_TESTNET"
 MARKET = ("usdm", "BTCUSDT")

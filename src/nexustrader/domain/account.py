@@ -28,6 +28,11 @@ class BalanceBook:
         before = (known.free, known.locked) if known is not None else (_ZERO, _ZERO)
         return (event.free, event.locked) != before
 
+    def agrees(self, event: BalanceEvent) -> bool:
+        """True when a word, whatever its time, states the amounts that are held."""
+        known = self._latest.get(event.asset)
+        return known is not None and (known.free, known.locked) == (event.free, event.locked)
+
     def free(self, asset: str) -> Decimal:
         known = self._latest.get(asset)
         return _ZERO if known is None else known.free

@@ -11,14 +11,19 @@ from enum import Enum
 
 import msgspec
 
-from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce
+from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce, TradingState
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 
 ParamValue = str | int | float | bool
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="record"):
-    """Base of everything the journal may hold."""
+    """Base of everything the journal may hold.
+
+    `untold`: how many notices of facts before this record the strategy had not been given when it was written.
+    """
+
+    untold: int = 0
 
 
 class Submit(_Record, tag="submit", frozen=True, kw_only=True, omit_defaults=True):
@@ -52,6 +57,7 @@ class Cancel(_Record, tag="cancel", frozen=True, kw_only=True, omit_defaults=Tru
     eid: str | None = None
     route: Route = Route.REST
     ws_fallback: bool = True
+    attempt: int = 1  # tells the cancels of one order apart
     params: dict[str, ParamValue] = {}
     timestamp: int
 
@@ -106,6 +112,7 @@ class EventKind(Enum):
     NOT_SENT = "not_sent"  # the create never left this process and will not be retried
     UNKNOWN = "unknown"  # the create may or may not have arrived
     ABSENT = "absent"  # the create never arrived: concluded from several negatives
+    VANISHED = "vanished"  # it was there, and the venue knows it no longer: concluded from several negatives
     CANCEL_SENT = "cancel_sent"
     CANCEL_ACKED = "cancel_acked"
     CANCEL_REJECTED = "cancel_rejected"  # the order itself stays as it was
@@ -147,7 +154,10 @@ class OrderEvent(_Record, tag="event", frozen=True, kw_only=True, omit_defaults=
 
 
 class CommandResult(_Record, tag="result", frozen=True, kw_only=True, omit_defaults=True):
-    """How one command ended; exactly one follows every command given to a venue port."""
+    """How one command ended; exactly one follows every command given to a venue port.
+
+    One more follows, marked as late, when the venue's reply comes after its time was up and UNKNOWN was concluded.
+    """
 
     kind: CommandKind
     conclusion: Conclusion
@@ -156,6 +166,8 @@ class CommandResult(_Record, tag="result", frozen=True, kw_only=True, omit_defau
     account: str
     timestamp: int
     route: Route = Route.REST
+    attempt: int = 1  # of the create or cancel that it concludes
+    is_late: bool = False
     reason: str | None = None
     code: str | None = None
     events: tuple[OrderEvent, ...] = ()  # facts that the reply itself carried (REST replies hold the order)
@@ -186,4 +198,32 @@ class PositionEvent(_Record, tag="position", frozen=True, kw_only=True, omit_def
     snapshot: bool = False  # True when it came from a query, not from a stream
 
 
-Record = Submit | Cancel | Amend | CancelAll | OrderEvent | CommandResult | BalanceEvent | PositionEvent
+class RiskEvent(_Record, tag="risk", frozen=True, kw_only=True, omit_defaults=True):
+    """What the risk gate lets through from now on, and what it measures losses from. The latest one counts."""
+
+    state: TradingState
+    reason: str
+    timestamp: int
+    day: int | None = None  # the UTC day of `day_opening`, in days since the epoch
+    day_opening: Decimal | None = None  # profit when the day began
+    peak: Decimal | None = None  # the highest profit since losses are measured
+
+
+class Delivered(_Record, tag="delivered", frozen=True, kw_only=True, omit_defaults=True):
+    """Says nothing but what every record says: the strategy has been told of all before it, but for `untold`."""
+
+    timestamp: int
+
+
+Record = (
+    Submit
+    | Cancel
+    | Amend
+    | CancelAll
+    | OrderEvent
+    | CommandResult
+    | BalanceEvent
+    | PositionEvent
+    | RiskEvent
+    | Delivered
+)

@@ -343,8 +343,8 @@ def _take_terms(order: OrderState, event: OrderEvent, changes: dict[str, Any]) -
     is_amendment = event.kind is EventKind.AMENDED
     if is_amendment or event.kind is EventKind.AMEND_REJECTED:
         changes["is_amending"] = False
-    elif event.price is None and event.amount is None:
-        return False
+    if event.price is None and event.amount is None:
+        return is_amendment and order.is_amending
     if event.timestamp < order.terms_at or (event.timestamp == order.terms_at and not is_amendment):
         return False
     changes["terms_at"] = event.timestamp
@@ -355,13 +355,22 @@ def _take_terms(order: OrderState, event: OrderEvent, changes: dict[str, Any]) -
     if event.price and event.price != order.price and not order.type.is_market:
         changes["price"] = event.price
         is_changed = True
+    if is_changed:
+        changes["is_amending"] = False  # a query may show the new terms before the stream tells of them
     return is_changed or (is_amendment and order.is_amending)
 
 
 def _take_word(order: OrderState, event: OrderEvent, changes: dict[str, Any]) -> None:
     kind, source = event.kind, event.source
-    word = next_word(order.word, kind, source, is_acked=order.is_acked, is_own_refusal=order.is_own_refusal)
-    if changes.get("filled", order.filled):
+    word = next_word(
+        order.word,
+        kind,
+        source,
+        is_acked=order.is_acked,
+        is_own_refusal=order.is_own_refusal,
+        is_execution=event.fill is not None,
+    )
+    if changes.get("filled", order.filled) and word is not Status.VANISHED:
         word = TRANSITIONS.get((word, EventKind.FILLED), word)
     if word is not order.word:
         changes["word"] = word

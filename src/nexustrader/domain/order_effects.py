@@ -73,7 +73,13 @@ class FillDelta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 Effect = Told | FillDelta
 
-_END_NOTICE = {Status.CANCELED: Notice.CANCELED, Status.EXPIRED: Notice.EXPIRED}
+_END_NOTICE = {
+    Status.CANCELED: Notice.CANCELED,
+    Status.EXPIRED: Notice.EXPIRED,
+    Status.VANISHED: Notice.CANCELED,
+}
+# What no callback of a strategy takes: said in the log instead.
+UNTOLD_NOTICES = frozenset({Notice.AMEND_FAILED, Notice.UNKNOWN, Notice.RESURRECTED, Notice.OVERFILL})
 
 
 def notices(before: OrderState, after: OrderState, event: OrderEvent, *, is_amended: bool) -> list[Told]:
@@ -81,9 +87,11 @@ def notices(before: OrderState, after: OrderState, event: OrderEvent, *, is_amen
     told: list[Told] = []
     was, now = before.status, after.status
     public = after.public_status
-    if _is_resurrected(was, now):
+    if _is_resurrected(was, after):
         told.append(Told(Notice.RESURRECTED, public, _refutation(before, after, event)))
-    if after.word is not before.word and not after.filled:
+    if was is Status.VANISHED and after.is_open:
+        told.append(Told(Notice.ACCEPTED, public))
+    elif after.word is not before.word and not after.filled:
         if after.word is Status.PENDING:
             told.append(Told(Notice.PENDING, OrderStatus.PENDING))
         elif after.word is Status.ACCEPTED:
@@ -101,7 +109,7 @@ def notices(before: OrderState, after: OrderState, event: OrderEvent, *, is_amen
             told.append(Told(Notice.FILLED, public))
         elif now is Status.CANCELING:
             told.append(Told(Notice.CANCELING, public))
-        elif now in ENDED:
+        elif now in ENDED and was is not Status.VANISHED:
             told.append(Told(_END_NOTICE[now], public, after.reason))
         elif now in FAILED and was not in FAILED:
             told.append(Told(Notice.FAILED, public, after.reason))
@@ -129,7 +137,10 @@ def reason_for(status: Status, event: OrderEvent) -> str | None:
     return None
 
 
-def _is_resurrected(was: Status, now: Status) -> bool:
+def _is_resurrected(was: Status, after: OrderState) -> bool:
+    now = after.status
+    if was is Status.VANISHED:
+        return after.is_open
     return now is not was and ((was in DOUBTED and now not in DOUBTED) or was is Status.FILLED)
 
 

@@ -30,6 +30,7 @@ class Status(str, Enum):
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    VANISHED = "VANISHED"  # it was accepted, and the venue knows it no longer: its end was missed
     REJECTED = "REJECTED"
     NOT_SENT = "NOT_SENT"
     ABSENT = "ABSENT"
@@ -79,6 +80,11 @@ TRANSITIONS: dict[tuple[Status, EventKind], Status] = {
     (S.ACCEPTED, K.CANCELED): S.CANCELED,
     (S.ACCEPTED, K.EXPIRED): S.EXPIRED,
     (S.ACCEPTED, K.REJECTED): S.REJECTED,  # only on the venue's own word, see OWN_WORD
+    (S.ACCEPTED, K.VANISHED): S.VANISHED,
+    (S.VANISHED, K.CANCELED): S.CANCELED,  # the end that we had missed
+    (S.VANISHED, K.EXPIRED): S.CANCELED,  # told as CANCELED already
+    (S.VANISHED, K.ACCEPTED): S.ACCEPTED,  # resurrection: only when the venue shows it now, see IS_ALIVE
+    (S.VANISHED, K.FILLED): S.ACCEPTED,
     # Resurrection: we had concluded that it is not there, and the venue shows that it is.
     (S.ABSENT, K.ACKED): S.PENDING,
     (S.ABSENT, K.ACCEPTED): S.ACCEPTED,
@@ -106,9 +112,13 @@ TRANSITIONS: dict[tuple[Status, EventKind], Status] = {
 # than any sign of life.
 OWN_WORD = frozenset({Source.STREAM, Source.QUERY})
 
+# A vanished order comes back only when a query shows it: what the stream says late, or again, was true of the
+# time before it vanished.
+IS_ALIVE = frozenset({K.ACCEPTED, K.FILLED})
+
 FAILED = frozenset({S.REJECTED, S.NOT_SENT, S.ABSENT})
 DOUBTED = FAILED | {S.UNKNOWN}  # the venue has not shown the order
-ENDED = frozenset({S.CANCELED, S.EXPIRED})
+ENDED = frozenset({S.CANCELED, S.EXPIRED, S.VANISHED})
 CLOSED = FAILED | ENDED | {S.FILLED}
 
 PUBLIC: dict[Status, OrderStatus] = {
@@ -121,6 +131,7 @@ PUBLIC: dict[Status, OrderStatus] = {
     S.FILLED: OrderStatus.FILLED,
     S.CANCELED: OrderStatus.CANCELED,
     S.EXPIRED: OrderStatus.EXPIRED,
+    S.VANISHED: OrderStatus.CANCELED,
     S.REJECTED: OrderStatus.FAILED,
     S.NOT_SENT: OrderStatus.FAILED,
     S.ABSENT: OrderStatus.FAILED,
@@ -128,13 +139,21 @@ PUBLIC: dict[Status, OrderStatus] = {
 
 
 def next_word(
-    word: Status, kind: EventKind, source: Source, *, is_acked: bool, is_own_refusal: bool
+    word: Status,
+    kind: EventKind,
+    source: Source,
+    *,
+    is_acked: bool,
+    is_own_refusal: bool,
+    is_execution: bool = False,
 ) -> Status:
     """Return the venue's word after one more fact.
 
     `is_acked`: the ACK was heard before, so another one is no news. `is_own_refusal`: a refusal was told on
-    the venue's own word (see OWN_WORD).
+    the venue's own word (see OWN_WORD). `is_execution`: the fact is about one execution, whenever that was.
     """
+    if word is S.VANISHED and kind in IS_ALIVE and (source is not Source.QUERY or is_execution):
+        return word
     if (
         (kind is K.REJECTED and word is S.ACCEPTED and source not in OWN_WORD)
         or (is_own_refusal and word is S.REJECTED and kind in (K.ACCEPTED, K.AMENDED))
@@ -165,11 +184,12 @@ def _legal() -> frozenset[tuple[Status, Status]]:
     words |= {(S.PENDING, S.PENDING), (S.ACCEPTED, S.ACCEPTED)}
     pairs = {(status, status) for status in Status} | {(before, S.FILLED) for before in Status}
     # The amount was enlarged before the fill that completed the old one; the end may have been heard already.
-    pairs |= {(S.FILLED, after) for after in (S.PARTIALLY_FILLED, S.CANCELING, S.CANCELED, S.EXPIRED)}
+    pairs |= {(S.FILLED, after) for after in (S.PARTIALLY_FILLED, S.CANCELING, *ENDED)}
     for before, after in words:
         for was_filled, is_filled in ((False, False), (False, True), (True, True)):  # a fill stays
-            if (was_filled and before is not S.ACCEPTED) or (is_filled and after not in (S.ACCEPTED, *ENDED)):
-                continue  # a fill proves ACCEPTED
+            proved = not was_filled or before in (S.ACCEPTED, S.VANISHED)  # a fill proves ACCEPTED
+            if not proved or (is_filled and after not in (S.ACCEPTED, *ENDED)):
+                continue
             pairs |= {
                 (b, a)
                 for b in _shown(before, is_filled=was_filled)

@@ -6,6 +6,7 @@ the same call stack.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
@@ -16,17 +17,20 @@ import msgspec
 from nexustrader.constants import WsOrderResultType
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
-from nexustrader.domain.instrument import Instrument, quantise_order, refusal
+from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
+from nexustrader.domain.order_state import CancelState
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import InstrumentError, JournalError, OrderError
+from nexustrader.execution.admission import Admission, unknown
 from nexustrader.execution.oms import OrderManager, exchange_of, name_of
 from nexustrader.execution.outcome import Step, ends_at_once, next_step
-from nexustrader.execution.request import OrderRequest, check_kinds, numbers, plain_params
+from nexustrader.execution.request import OrderRequest, check_kinds, plain_params
+from nexustrader.execution.underway import Underway
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock, VenuePort
 from nexustrader.market.cache import Cache
-from nexustrader.schema import InstrumentId
+from nexustrader.risk.gate import Gate
 
 _log = get_logger("EMS")
 
@@ -47,7 +51,10 @@ class Resolver(Protocol):
 
 
 class ExecutionManager:
-    """One for the whole engine; venue ports and instruments are looked up by account and symbol."""
+    """One for the whole engine; venue ports and instruments are looked up by account and symbol.
+
+    `is_alone`: nobody else has orders on these accounts, so that a venue's call for all orders may be used.
+    """
 
     def __init__(
         self,
@@ -58,6 +65,7 @@ class ExecutionManager:
         instruments: Mapping[str, Instrument],
         *,
         tell: Tell,
+        is_alone: bool = False,
     ) -> None:
         self._clock = clock
         self._cache = cache
@@ -65,10 +73,13 @@ class ExecutionManager:
         self._ids = ids
         self._instruments = instruments
         self._tell = tell
+        self._admission = Admission(cache, instruments)
+        self._is_alone = is_alone
         self._ports: dict[str, VenuePort] = {}
         self._resolver: Resolver | None = None
         self._in_command = False
-        self._underway: dict[tuple[CommandKind, str], ev.Submit | ev.Cancel] = {}
+        self._underway = Underway()
+        self._cancel_attempts = itertools.count(1)
         self._closed_because: str | None = None
 
     def add_port(self, port: VenuePort) -> None:
@@ -76,6 +87,10 @@ class ExecutionManager:
 
     def set_resolver(self, resolver: Resolver) -> None:
         self._resolver = resolver
+
+    def set_gate(self, gate: Gate) -> None:
+        """Let every order pass this gate first."""
+        self._admission.gate = gate
 
     def close(self, reason: str) -> None:
         """Refuse every new order from now on; cancels and amendments still go."""
@@ -118,7 +133,7 @@ class ExecutionManager:
             return name
         if key is not None:
             self._cache.reserve_idempotent_create_order(key, name)
-        self._underway[CommandKind.CREATE, command.oid] = command
+        self._underway.creates[command.oid] = command
         self._in_command = True
         try:
             self._ports[account].submit(command)
@@ -131,25 +146,10 @@ class ExecutionManager:
     def _command(self, account: str, request: OrderRequest, now: int) -> tuple[ev.Submit, str | None]:
         """The command as it would be sent, and why it must not be sent (None: it may)."""
         oid = self._ids.next(now)
-        instrument = self._instruments.get(request.symbol)
-        amount, price, reason = numbers(request.amount, request.price)
-        if instrument is None:
-            reason = _unknown(request.symbol)
-        elif self._closed_because is not None:
-            reason = self._closed_because
-        elif account not in self._ports:
-            reason = f"no private connector for {account}"
-        if reason is None and instrument is not None:
-            amount, price = quantise_order(instrument, request.side, request.type, amount, price)
-            reason = refusal(
-                instrument,
-                side=request.side,
-                type=request.type,
-                amount=amount,
-                price=price,
-                reduce_only=request.reduce_only,
-                reference_price=self._reference_price(request) if request.type.is_market else None,
-            )
+        blocked = self._closed_because
+        if blocked is None and account not in self._ports:
+            blocked = f"no private connector for {account}"
+        amount, price, reason = self._admission.create(account, request, blocked)
         return ev.Submit(
             oid=oid,
             account=account,
@@ -167,13 +167,6 @@ class ExecutionManager:
             params=plain_params(request.params),
             timestamp=now,
         ), reason
-
-    def _reference_price(self, request: OrderRequest) -> Decimal | None:
-        """What a market order would pay, for the notional check; None without a book."""
-        book = self._cache.bookl1(request.symbol)
-        if book is None:
-            return None
-        return Decimal(str(book.ask if request.side.is_buy else book.bid))
 
     def _refuse(self, command: ev.Submit, reason: str) -> None:
         _log.warning(f"{command.symbol} {command.side.value} {command.amount}: refused here: {reason}")
@@ -204,12 +197,13 @@ class ExecutionManager:
             eid=state.eid,
             route=route,
             ws_fallback=ws_fallback,
+            attempt=next(self._cancel_attempts),
             params=params,
             timestamp=self._clock.timestamp_ms(),
         )
         self._cache.mark_cancel_intent(name_of(state))
         self._oms.record(command)
-        self._underway[CommandKind.CANCEL, command.oid] = command
+        self._underway.add_cancel(command)
         self._send(partial(self._ports[command.account].cancel, command))
         return oid
 
@@ -219,7 +213,12 @@ class ExecutionManager:
             return "no such order is known"
         if state.is_closed:
             return f"the order is already {state.public_status.value}"
+        if self._is_foreign(state):
+            return "it is somebody else's order, which is left alone until it is claimed"
         return None if state.account in self._ports else f"no private connector for {state.account}"
+
+    def _is_foreign(self, state: OrderState) -> bool:
+        return state.is_adopted and self._oms.is_foreign(state.oid)
 
     def amend(
         self,
@@ -236,7 +235,7 @@ class ExecutionManager:
         if state is None or reason is not None:
             _log.warning(f"order {oid} is not modified: {reason}")
             return oid
-        new_amount, new_price, reason = self._new_terms(state, price, amount)
+        new_amount, new_price, reason = self._admission.amend(state, price, amount)
         if reason is not None:
             _log.warning(f"order {oid} is not modified: {reason}")
             event = self._event(state.oid, ev.EventKind.AMEND_REJECTED, reason)
@@ -257,37 +256,23 @@ class ExecutionManager:
         self._send(partial(self._ports[command.account].amend, command))
         return oid
 
-    def _new_terms(
-        self, state: OrderState, price: Any, amount: Any
-    ) -> tuple[Decimal, Decimal | None, str | None]:
-        """Amount and price that an amendment would send, and why it must not be sent (None: it may)."""
-        new_amount, new_price, reason = numbers(
-            state.amount if amount is None else amount, state.price if price is None else price
-        )
-        instrument = self._instruments.get(state.symbol)
-        if instrument is None:
-            return new_amount, new_price, _unknown(state.symbol)
-        if reason is not None:
-            return new_amount, new_price, reason
-        new_amount, new_price = quantise_order(instrument, state.side, state.type, new_amount, new_price)
-        reason = refusal(
-            instrument,
-            side=state.side,
-            type=state.type,
-            amount=new_amount,
-            price=new_price,
-            reduce_only=state.reduce_only,
-            reference_price=None,
-        )
-        return new_amount, new_price, reason
-
     def cancel_all(self, account: str, symbol: str) -> None:
-        """Ask for the end of every open order of `symbol` on one account. Raises InstrumentError and OrderError."""
+        """Ask for the end of every open order of ours in `symbol`. Raises InstrumentError and OrderError.
+
+        A venue's own call for this ends the orders of strangers too, and no query can rule out that there are any:
+        one may come right after it, and answers may be stale. So each order of ours is cancelled by itself, unless
+        the account was declared to be ours alone and no order of anybody else was ever seen there.
+        """
         if symbol not in self._instruments:
-            raise InstrumentError(_unknown(symbol))
+            raise InstrumentError(unknown(symbol))
         if account not in self._ports:
             raise OrderError(f"no private connector for {account}: its orders cannot be cancelled from here")
-        states = [s for s in self._oms.open_orders(account) if s.symbol == symbol]
+        states = [s for s in self._oms.open_orders(account) if s.symbol == symbol and not self._is_foreign(s)]
+        if not self._is_alone or self._oms.is_shared(account):
+            for state in states:
+                if not self._underway.has_cancel(state.oid) and state.cancel is not CancelState.ACKED:
+                    self.cancel(symbol, state.oid, Route.REST, ws_fallback=True, params={})
+            return
         command = ev.CancelAll(
             account=account,
             symbol=symbol,
@@ -310,7 +295,7 @@ class ExecutionManager:
     # -- conclusions -----------------------------------------------------------------------------------------
 
     def on_result(self, result: ev.CommandResult) -> None:
-        """Draw the conclusion of one command."""
+        """Draw the conclusion of one command; one that comes late is still the venue's word."""
         if self._in_command:
             # Race: the port may answer before `create` has returned the id to the strategy; the strategy must
             # know the id before it hears of the order.
@@ -323,7 +308,9 @@ class ExecutionManager:
         if state is None:
             _log.error(f"a result for an order that is not known: {result.oid} {result.conclusion.value}")
             return
-        command = self._underway.pop((result.kind, result.oid), None)
+        command = self._underway.take(result)
+        if result.kind is CommandKind.AMEND:
+            self._admission.on_amended(result)
         step = next_step(result, ws_fallback=command is not None and command.ws_fallback)
         match step:
             case Step.CONFIRM:
@@ -359,9 +346,14 @@ class ExecutionManager:
 
     def _reroute(self, result: ev.CommandResult, command: ev.Submit | ev.Cancel, state: OrderState) -> None:
         """The same command by REST, under the same client id: nothing of the first attempt has left."""
-        if isinstance(command, ev.Submit) and state.has_cancel_intent:
-            self._close(result, Step.CLOSE_UNSENT)  # no longer wanted
-            return
+        if isinstance(command, ev.Submit):
+            refused = "it is no longer wanted" if state.has_cancel_intent else None
+            if refused is None and state.is_open:
+                refused = self._admission.again(state)
+            if refused is not None:
+                result = msgspec.structs.replace(result, reason=f"{result.reason}; {refused}")
+                self._close(result, Step.CLOSE_UNSENT)
+                return
         if state.is_closed:
             return
         _log.warning(f"order {result.oid}: {result.reason}; sending the {result.kind.value} by REST")
@@ -369,11 +361,13 @@ class ExecutionManager:
         if isinstance(again, ev.Submit):
             again = msgspec.structs.replace(again, attempt=again.attempt + 1)
         self._oms.record(again)
-        self._underway[result.kind, result.oid] = again
         port = self._ports[result.account]
-        self._send(
-            partial(port.submit, again) if isinstance(again, ev.Submit) else partial(port.cancel, again)
-        )
+        if isinstance(again, ev.Submit):
+            self._underway.creates[again.oid] = again
+            self._send(partial(port.submit, again))
+        else:
+            self._underway.add_cancel(again)
+            self._send(partial(port.cancel, again))
 
     def _close(self, result: ev.CommandResult, step: Step) -> None:
         unsent = step is Step.CLOSE_UNSENT
@@ -382,10 +376,15 @@ class ExecutionManager:
             f"WS_REQUEST_NOT_SENT: {result.reason}" if unsent and result.route is Route.WS else result.reason
         )
         self._oms.apply(self._event(result.oid, kind, reason, source=ev.Source.ACK, code=result.code))
-        self._tell_ws_refusal(result)
+        after = self._oms.get(result.oid)
+        if after is None or after.is_closed:  # else the venue has shown it, which is the stronger word
+            self._tell_ws_refusal(result)
 
     def tell_refused(self, result: ev.CommandResult) -> None:
         """A cancel or amendment that came to nothing: the order stays, the user hears why."""
+        if result.kind is CommandKind.CANCEL and self._underway.has_cancel(result.oid):
+            _log.info(f"order {result.oid}: {result.reason}; another cancel of it is under way")
+            return
         kind = (
             ev.EventKind.CANCEL_REJECTED if result.kind is CommandKind.CANCEL else ev.EventKind.AMEND_REJECTED
         )
@@ -444,12 +443,3 @@ class ExecutionManager:
         return ev.OrderEvent(
             oid=oid, kind=kind, source=source, timestamp=self._clock.timestamp_ms(), reason=reason, code=code
         )
-
-
-def _unknown(symbol: str) -> str:
-    """The reason for a symbol that no connector knows. Raises InstrumentError for what cannot be one."""
-    try:
-        InstrumentId.from_str(symbol)
-    except ValueError as error:
-        raise InstrumentError(str(error)) from None
-    return f"{symbol} is not a known symbol"

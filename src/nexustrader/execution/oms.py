@@ -2,11 +2,19 @@
 
 A fact is journalled before it is applied. What users see are snapshots, sent after the state has moved, in the
 order of the order's life.
+
+A process may die after a fact was journalled and before the strategy was told of it. So every record says how many
+notices of earlier facts were still untold when it was written (`Record.untold`), and a while after the last fact a
+record says nothing but that (`Delivered`). A restart tells what no later record proves to have been told. Whatever
+the strategy did in answer is such a record: a notice is told again only if the answer to it was lost as well, and
+only when the process died within `later` of it. Never told is impossible, told twice is possible then; both sides
+of a restart are told apart by `Order.recovered`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -15,7 +23,8 @@ from nexustrader.domain import events as ev
 from nexustrader.domain import order as orders
 from nexustrader.domain.ids import is_ours
 from nexustrader.domain.order import OrderState
-from nexustrader.domain.order_effects import FillDelta, Notice, Told
+from nexustrader.domain.order_effects import UNTOLD_NOTICES, FillDelta, Notice, Told
+from nexustrader.domain.snapshot import Snapshot
 from nexustrader.error import JournalError, OrderError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Journal
@@ -27,14 +36,20 @@ CLOSED_ORDERS_MAX = 100_000
 
 Tell = Callable[[Notice, Order], None]
 OnFill = Callable[[OrderState, FillDelta], None]
-
-_LOGGED = frozenset({Notice.RESURRECTED, Notice.OVERFILL, Notice.UNKNOWN, Notice.AMEND_FAILED})
+Watch = Callable[[OrderState | None, ev.OrderEvent, orders.Applied], None]
+Later = Callable[[Callable[[], None]], object]
+R = TypeVar("R", bound=ev.Record)
 
 _log = get_logger("OMS")
 
 
 class OrderManager:
-    """Applies commands and facts to orders; knows nothing of sockets or time."""
+    """Applies commands and facts to orders; knows nothing of sockets or time.
+
+    `untold()` is how many notices given to `tell` have not reached the strategy yet (those of UNTOLD_NOTICES never
+    do and do not count); `later` calls back after a short while. With `adopt_foreign` the orders of strangers are
+    kept and shown like ours, except that they are neither cancelled nor amended until `claim_foreign`.
+    """
 
     def __init__(
         self,
@@ -44,6 +59,9 @@ class OrderManager:
         *,
         tell: Tell,
         on_fill: OnFill,
+        untold: Callable[[], int] = lambda: 0,
+        later: Later | None = None,
+        adopt_foreign: bool = False,
         closed_orders_max: float = CLOSED_ORDERS_MAX,
     ) -> None:
         self._journal = journal
@@ -51,19 +69,30 @@ class OrderManager:
         self._shard = shard
         self._tell = tell
         self._on_fill = on_fill
+        self._untold = untold
+        self._later = later
+        self._adopts_foreign = adopt_foreign
         self._orders: dict[str, OrderState] = {}
         self._open: dict[str, None] = {}  # oids of those that may still be alive, oldest first
         self._closed: dict[str, None] = {}  # oids of the others, in the order in which they closed
         self._closed_max = closed_orders_max
         self._aliases: dict[str, str] = {}  # the user's client_oid -> our oid
         self._foreign_fills: dict[tuple[str, str], None] = {}
+        self._claimed: set[str] = set()  # oids of strangers that the user has taken over
+        self._shared: set[str] = set()  # accounts on which orders of strangers were seen
+        self._recovering: set[str] = set()  # accounts whose facts happened, or were told, in an earlier run
+        self._unsettled: set[str] = set()  # oids of an earlier run that are in doubt beyond the start
+        self._unproven_at: int | None = None  # time of the latest fact whose telling no record proves yet
+        self._is_mark_due = False
         self.journal_failed = False
+        self.on_sum: Callable[[OrderState], None] | None = None  # hears of amounts without their executions
+        self.watch: Watch | None = None  # sees every fact with the order before and after it
 
     # -- commands --------------------------------------------------------------------------------------------
 
     def write_ahead(self, command: ev.Submit) -> None:
         """Make an intent durable. Raises JournalError: then nothing may be sent."""
-        self._journal.append(command)
+        self._journal.append(self._proving(command))
 
     def know(self, command: ev.Submit) -> None:
         """Hold the order of an intent from now on, and show it in the cache."""
@@ -128,14 +157,23 @@ class OrderManager:
         applied = self._fold(event)
         if not applied.effects:
             return
+        if applied.order.filled > applied.order.fills_amount and self.on_sum is not None:
+            self.on_sum(applied.order)
         self.project(event.oid)
-        for effect in applied.effects:
-            if isinstance(effect, Told):
-                self._announce(applied.order, effect)
+        told = [effect for effect in applied.effects if isinstance(effect, Told)]
+        if not UNTOLD_NOTICES.issuperset(effect.notice for effect in told):
+            self._begin_telling(event.timestamp)
+        for effect in told:
+            self._announce(applied.order, effect)
+        if event.oid in self._unsettled and not applied.order.is_unknown:
+            self._unsettled.discard(event.oid)
 
     def _fold(self, event: ev.OrderEvent) -> orders.Applied:
         """Move the order, and the position by what was filled."""
-        applied = orders.apply(self._orders.get(event.oid), event)
+        before = self._orders.get(event.oid)
+        applied = orders.apply(before, event)
+        if self.watch is not None:
+            self.watch(before, event, applied)
         self._hold(applied.order)
         for effect in applied.effects:
             if isinstance(effect, FillDelta):
@@ -143,28 +181,29 @@ class OrderManager:
         return applied
 
     def _announce(self, order: OrderState, told: Told) -> None:
-        if told.notice in _LOGGED:
+        if told.notice in UNTOLD_NOTICES:
             _log.warning(f"order {order.oid}: {told.notice.value}: {told.reason}")
         if told.notice is Notice.CANCEL_FAILED:
             self._cache.clear_cancel_intent(name_of(order))
-        self._tell(told.notice, self.snapshot(order, told))
+        public = self.snapshot(order, told)
+        public.recovered = order.account in self._recovering or order.oid in self._unsettled
+        self._tell(told.notice, public)
 
     def _may_adopt(self, event: ev.OrderEvent) -> bool:
-        """True for an order that our ids claim but the journal does not know; strangers' orders are left alone."""
-        if (
-            not is_ours(event.oid, self._shard)
-            or event.side is None
-            or event.type is None
-            or event.amount is None
-        ):
+        """True for an order that our ids claim but the journal does not know; strangers' are left alone by default."""
+        is_own = is_ours(event.oid, self._shard)
+        if not is_own:
+            self._shared.add(event.account)
+        if event.side is None or event.type is None or event.amount is None:
             return False
-        _log.warning(f"order {event.oid} is ours by its id but unknown here: adopted")
-        return True
+        if is_own:
+            _log.warning(f"order {event.oid} is ours by its id but unknown here: adopted")
+        return is_own or self._adopts_foreign
 
     def _count_foreign_fill(self, event: ev.OrderEvent) -> None:
-        """A manual trade moves the account's position, but the order stays its owner's."""
+        """A manual trade, or a liquidation, moves the account's position, but the order stays its owner's."""
         fill = event.fill
-        if fill is None or event.side is None or event.type is None or event.amount is None:
+        if fill is None or event.side is None:
             return
         key = (event.symbol, fill.trade_id)
         if key in self._foreign_fills:
@@ -173,7 +212,14 @@ class OrderManager:
         if len(self._foreign_fills) > FOREIGN_FILLS_REMEMBERED_MAX:
             del self._foreign_fills[next(iter(self._foreign_fills))]
         # Each execution alone: the stranger's cumulative amount may hold executions from before our time.
-        stranger = orders.apply(None, msgspec.structs.replace(event, filled=None, average=None))
+        alone = msgspec.structs.replace(
+            event,
+            filled=None,
+            average=None,
+            type=event.type or OrderType.MARKET,  # liquidations have types of their own
+            amount=event.amount or fill.amount,
+        )
+        stranger = orders.apply(None, alone)
         for effect in stranger.effects:
             if isinstance(effect, FillDelta):
                 self._on_fill(stranger.order, effect)
@@ -181,13 +227,53 @@ class OrderManager:
     def _write(self, record: ev.Record) -> None:
         """A fact that cannot be journalled is still a fact: it is applied, and the failure is shown."""
         try:
-            self._journal.append(record)
+            self._journal.append(self._proving(record))
         except JournalError as error:
             if not self.journal_failed:
                 _log.critical(f"the journal cannot be written, no new order is sent until it can: {error}")
             self.journal_failed = True
         else:
             self.journal_failed = False
+
+    # -- what was told ---------------------------------------------------------------------------------------
+
+    def _proving(self, record: R) -> R:
+        """The record as it is journalled: saying how much of what came before it is untold."""
+        untold = self._untold()
+        if untold:
+            return msgspec.structs.replace(record, untold=untold)
+        self._unproven_at = None
+        return record
+
+    def _begin_telling(self, timestamp: int) -> None:
+        self._unproven_at = timestamp
+        if self._later is not None and not self._is_mark_due:
+            self._is_mark_due = True
+            self._later(self.mark_delivered)
+
+    def mark_delivered(self) -> None:
+        """Make durable that the strategy was told of all that it was told of, unless a record proves it already."""
+        self._is_mark_due = False
+        if self._unproven_at is None:
+            return
+        if not self._untold():
+            self._write(ev.Delivered(timestamp=self._unproven_at))
+        elif self._later is not None:
+            self._begin_telling(self._unproven_at)
+
+    @property
+    def is_all_told(self) -> bool:
+        """True when a record proves that the strategy has been told of all: what came before may be archived."""
+        return self._unproven_at is None and not self._untold()
+
+    def begin_recovery(self, account: str) -> None:
+        """From now on what is told of this account is marked: it happened, or was to be told, in an earlier run."""
+        self._recovering.add(account)
+
+    def end_recovery(self, account: str) -> None:
+        """What is told from now on happens now, except for orders in doubt, until their doubt ends."""
+        self._recovering.discard(account)
+        self._unsettled |= {state.oid for state in self.open_orders(account) if state.is_unknown}
 
     def tell_cancel_failed(self, symbol: str, oid: str, state: OrderState | None, reason: str | None) -> None:
         """Tell of a cancel that cannot be: the order is unknown here or already closed. Its state stays."""
@@ -204,36 +290,91 @@ class OrderManager:
     # -- recovery --------------------------------------------------------------------------------------------
 
     def restore(self, records: Iterable[ev.Record], adjust: Callable[[ev.PositionEvent], None]) -> int:
-        """Fold the journal back into orders and positions, silently; returns how many orders are still open."""
+        """Fold the journal back into orders and positions; returns how many orders are still open.
+
+        What the strategy may not have been told yet is given to `tell`, marked as recovered; the rest is silent.
+        """
+        untold: list[tuple[OrderState, Told]] = []
         for record in records:
+            if not isinstance(record, ev.RiskEvent):  # that is written elsewhere, and proves nothing
+                del untold[: max(0, len(untold) - record.untold)]
             if isinstance(record, ev.Submit):
                 if record.attempt == 1:
                     self._restore_submit(record)
             elif isinstance(record, ev.OrderEvent):
-                self._restore_event(record)
+                untold += self._restore_event(record)
             elif isinstance(record, ev.PositionEvent):
                 adjust(record)
             else:
                 self._ask_change(record)
         for oid in self._orders:
             self.project(oid)
+        for state, told in untold:
+            public = self.snapshot(state, told)
+            public.recovered = True
+            self._tell(told.notice, public)
         return len(self._open)
+
+    def capture(self, snapshot: Snapshot) -> Snapshot:
+        """`snapshot` with every order known and the strangers' fills that were counted."""
+        return msgspec.structs.replace(
+            snapshot,
+            orders=tuple(self._orders.values()),
+            open_oids=tuple(self._open),
+            closed_oids=tuple(self._closed),
+            foreign_fills=tuple(self._foreign_fills),
+        )
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Know what was captured; call it before anything else is known."""
+        self._orders.update((state.oid, state) for state in snapshot.orders)
+        self._open.update(dict.fromkeys(snapshot.open_oids))
+        self._closed.update(dict.fromkeys(snapshot.closed_oids))
+        self._aliases.update((s.client_oid, s.oid) for s in snapshot.orders if s.client_oid is not None)
+        self._foreign_fills.update(dict.fromkeys(snapshot.foreign_fills))
 
     def _restore_submit(self, command: ev.Submit) -> None:
         self.know(command)
         if command.idempotency_key is not None:
             self._cache.reserve_idempotent_create_order(command.idempotency_key, name_of(command))
 
-    def _restore_event(self, event: ev.OrderEvent) -> None:
+    def _restore_event(self, event: ev.OrderEvent) -> Iterator[tuple[OrderState, Told]]:
+        """Fold one fact; gives what it has to be told of."""
         try:
-            self._fold(event)
+            applied = self._fold(event)
         except OrderError as error:
             # The journal could not be written when this order became known; the venue is asked for it.
             _log.warning(f"the journal lacks the beginning of order {event.oid}: {error}")
+            return
+        for effect in applied.effects:
+            if isinstance(effect, Told) and effect.notice not in UNTOLD_NOTICES:
+                yield applied.order, effect
 
     def last_oid(self) -> str | None:
         """The newest id that we have made, in this run or an earlier one."""
         return max((oid for oid in self._orders if is_ours(oid, self._shard)), default=None)
+
+    # -- strangers -------------------------------------------------------------------------------------------
+
+    def is_foreign(self, oid: str) -> bool:
+        """True for an order that neither this strategy made nor its user has claimed: it must not be touched."""
+        return not is_ours(oid, self._shard) and oid not in self._claimed
+
+    def claim_foreign(self, oid: str) -> None:
+        """Take over a stranger's order, for this run: it may be cancelled and amended. Raises OrderError."""
+        if oid not in self._orders:
+            raise OrderError(
+                f"order {oid} is not known: foreign orders are kept with foreign_orders='adopt', and only open ones"
+            )
+        self._claimed.add(oid)
+
+    def own_open_orders(self, account: str) -> list[OrderState]:
+        """As `open_orders`, without those of strangers."""
+        return [state for state in self.open_orders(account) if not self.is_foreign(state.oid)]
+
+    def is_shared(self, account: str) -> bool:
+        """True once an order of somebody else was seen on the account."""
+        return account in self._shared
 
     # -- reading ---------------------------------------------------------------------------------------------
 

@@ -1,77 +1,69 @@
-"""Asks the venue whenever its silence leaves something open, and lets only its answers move an order.
+"""Brings what we hold of an account in line with the venue: at the start, after a reconnect, and from time to time.
 
-Start-up, reconnect and doubt take the same path: query, turn the answers into events, apply. A query that could not
-be answered concludes nothing and is put again. An order ends unseen only after several rounds in a row in which the
-order query, the list of open orders and its fills all answered "no", and only once the venue's horizon has passed
-since the doubt arose.
+Start-up, reconnect, routine and doubt take the same path: query, turn the answers into events, apply. Answers may be
+behind the stream (`VenuePort.query_lag_ms`), so an answer never takes back what the stream has told:
+
+* orders: `domain.order.apply` never goes backwards, and what a list lacks is asked for order by order;
+* balances: a list counts as of a moment before it was asked for, and a newer word of the stream stands;
+* positions: only a difference that two lists show, as far apart as answers may be behind, and between which no fill
+  came, is one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from enum import Enum
 from typing import Any
-
-import msgspec
 
 from nexustrader.constants import WsOrderResultType
 from nexustrader.domain import events as ev
+from nexustrader.domain import order as orders
 from nexustrader.domain.order import OrderState
+from nexustrader.domain.order_effects import Told
 from nexustrader.domain.order_state import Status
-from nexustrader.domain.outcome import CommandKind, Conclusion, Route
+from nexustrader.domain.outcome import CommandKind, Conclusion
 from nexustrader.error import NexusTraderError
+from nexustrader.execution.doubts import Doubts
+from nexustrader.execution.errands import Errands, Spawn
 from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.policy import RECONCILE_INTERVAL_S
+from nexustrader.execution.unknowns import UNKNOWN_QUARANTINE_MS, Quarantine, Release, Unknowns
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock, VenuePort
 from nexustrader.market.cache import Cache
 from nexustrader.portfolio.portfolio import Portfolio
 
-ABSENCE_NEGATIVES_MIN = 3
-# How long to wait before each question; the last one again and again.
-RESOLVE_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-CONFIRM_DELAYS_S = (1.0, 1.0, 1.0, 2.0, 4.0, 8.0)
-RESYNC_RETRY_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-CONFIRM_END_ATTEMPTS = 3
 RECONNECT_GRACE_MS = 700
-QUESTIONS_AT_ONCE_MAX = (
-    8  # a lost socket may leave hundreds of doubts; orders and cancels need connections too
-)
-POSITION_ATTEMPTS = 5
-POSITION_SETTLE_S = 1.0
+RESYNC_GAP_S = 5.0  # between rounds that keep being called for
+RESYNC_RETRY_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+STREAM_SETTLE_S = 2.0  # what a list shows and the stream has not told this much later, it has lost
+SETTLE_S = 1.0  # for what is under way while a list is read
+POSITION_ATTEMPTS = 3
+BALANCE_ATTEMPTS = 3
+RECENT_FILL_MS = 600_000  # clocks of venues differ from ours, but not by this much
 CONNECTION_EVENTS = frozenset({"connected", "disconnected", "reconnected", "listen_key_expired"})
 RESYNC_AT = frozenset({"reconnected", "resync_needed", "balance_update"})
 
-Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 Publish = Callable[[str, Any], None]
 
 _log = get_logger("Reconciler")
 
 
-class _Doubt:
-    """One open question about an order: since when, how often it was put, and how often in a row it was denied."""
+class Round(Enum):
+    """Why an account is asked."""
 
-    def __init__(self, since_ms: int, delays_s: tuple[float, ...]) -> None:
-        self.since_ms = since_ms
-        self.asked = 0
-        self.denied = 0
-        self._delays_s = delays_s
-
-    @property
-    def delay_s(self) -> float:
-        return self._delays_s[min(self.asked, len(self._delays_s) - 1)]
-
-    @property
-    def is_worth_a_line(self) -> bool:
-        """True ever more rarely: a venue that is away for hours must not fill the log."""
-        return self.asked & (self.asked + 1) == 0
-
-    def note(self, known: bool | None) -> None:
-        self.asked += 1
-        self.denied = self.denied + 1 if known is False else 0
+    START = "start"
+    RESYNC = "resync"  # something cannot be known from the stream
+    ROUTINE = "routine"  # the stream should have told everything: told of only when it has not
 
 
 class Reconciler:
-    """One for the engine; works on any venue port."""
+    """One for the engine; works on any venue port.
+
+    `interval_s`: how often each account is asked as a matter of routine, once `watch` has been called; None: never.
+    `quarantine(symbol, reason)` and `release(symbol)`: see `Unknowns`.
+    """
 
     def __init__(
         self,
@@ -84,20 +76,38 @@ class Reconciler:
         publish: Publish,
         tell_ws_result: Callable[[str, WsOrderResultType, str | None], None],
         tell_refused: Callable[[ev.CommandResult], None],
+        interval_s: float | None = RECONCILE_INTERVAL_S,
+        unknown_quarantine_ms: int | None = UNKNOWN_QUARANTINE_MS,
+        quarantine: Quarantine | None = None,
+        release: Release | None = None,
     ) -> None:
         self._clock = clock
         self._cache = cache
         self._oms = oms
         self._portfolio = portfolio
-        self._spawn = spawn
         self._publish = publish
-        self._tell_ws_result = tell_ws_result
-        self._tell_refused = tell_refused
+        self._interval_s = interval_s
         self._ports: dict[str, VenuePort] = {}
         self._grace_ms: dict[str, int] = {}
-        self._busy: set[str] = set()  # "<what> <oid>" under way: one task per doubt
         self._resync_due: set[str] = set()
-        self._asking = asyncio.Semaphore(QUESTIONS_AT_ONCE_MAX)
+        self._down: set[str] = set()  # accounts whose private stream is known to be away
+        self._errands = Errands(spawn)
+        unknowns = Unknowns(
+            oms, self._errands, limit_ms=unknown_quarantine_ms, quarantine=quarantine, release=release
+        )
+        self._doubts = Doubts(
+            clock,
+            oms,
+            self._ports,
+            self._errands,
+            unknowns,
+            tell_ws_result=tell_ws_result,
+            tell_refused=tell_refused,
+        )
+        self.resolve_unknown = self._doubts.resolve_unknown
+        self.confirm_end = self._doubts.confirm_end
+        self.confirm_cancel = self._doubts.confirm_cancel
+        self.settle_change = self._doubts.settle_change
 
     def add_port(self, port: VenuePort) -> None:
         self._ports[port.account] = port
@@ -116,284 +126,263 @@ class Reconciler:
         for account in accounts:
             self.set_grace_ms(account, grace_ms)
 
-    # -- doubts about one order ------------------------------------------------------------------------------
-
-    def resolve_unknown(self, oid: str, *, tell_ws: bool = False) -> None:
-        """A create may or may not have arrived: ask until the venue has said what became of it."""
-        self._once("doubt", oid, self._resolve(oid, tell_ws=tell_ws))
-
-    def confirm_end(self, oid: str) -> None:
-        """The venue finishes this order on entry: fetch its end should the stream have lost it."""
-        self._once("end", oid, self._confirm_end(oid))
-
-    def confirm_cancel(self, result: ev.CommandResult) -> None:
-        """The venue took a cancel, and the order's end has not been heard of."""
-        self._once("cancel", result.oid, self._follow_cancel(result, CONFIRM_DELAYS_S))
-
-    def settle_change(self, result: ev.CommandResult) -> None:
-        """A cancel or amendment was refused or is in doubt: learn what the order is before telling anybody."""
-        if result.kind is CommandKind.CANCEL and result.conclusion is Conclusion.UNKNOWN:
-            self._once("cancel", result.oid, self._follow_cancel(result, RESOLVE_DELAYS_S))
-        else:
-            self._once(f"{result.kind.value} refused", result.oid, self._settle_refused(result))
-
-    def _once(self, what: str, oid: str, work: Coroutine[Any, Any, None]) -> None:
-        key = f"{what} {oid}"
-        if key in self._busy:
-            work.close()
-            return
-        self._busy.add(key)
-        self._spawn(self._guarded(key, work), key)
-
-    async def _guarded(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        finally:
-            self._busy.discard(key)
-
-    async def _resolve(self, oid: str, *, tell_ws: bool) -> None:
-        doubt = self._new_doubt(RESOLVE_DELAYS_S)
-        while True:
-            known = await self._inquire(oid, doubt)
-            if tell_ws:
-                tell_ws = False
-                self._tell_timeout(oid, known)
-            if known and not self._is(oid, Status.UNKNOWN):
-                return
-
-    async def _confirm_end(self, oid: str) -> None:
-        doubt = self._new_doubt(CONFIRM_DELAYS_S)
-        shown_open = 0
-        while self._is_open(oid) and shown_open < CONFIRM_END_ATTEMPTS:
-            shown_open += bool(await self._inquire(oid, doubt))
-
-    async def _follow_cancel(self, result: ev.CommandResult, delays_s: tuple[float, ...]) -> None:
-        """Until the order has ended, or lives on at a time when the cancel can no longer arrive: then it has failed."""
-        doubt = self._new_doubt(delays_s)
-        tell_ws = result.route is Route.WS and result.conclusion is Conclusion.UNKNOWN
-        while (state := self._oms.get(result.oid)) is not None and state.is_open and state.has_cancel_intent:
-            known = await self._inquire(result.oid, doubt)
-            if tell_ws:
-                tell_ws = False
-                self._tell_timeout(result.oid, known)
-            if known and self._is_open(result.oid) and self._is_past_horizon(doubt, state.account):
-                self._tell_change_refused(result, known)
-                return
-
-    async def _settle_refused(self, result: ev.CommandResult) -> None:
-        before = self._oms.get(result.oid)
-        doubt = self._new_doubt(RESOLVE_DELAYS_S)
-        known: bool | None = None
-        while known is None:
-            known = await self._inquire(result.oid, doubt)
-        after = self._oms.get(result.oid)
-        if before is None or after is None or after.is_closed:
-            return
-        is_amended = (after.price, after.amount) != (before.price, before.amount)
-        if not (result.kind is CommandKind.AMEND and result.conclusion is Conclusion.UNKNOWN and is_amended):
-            self._tell_change_refused(result, known)
-        if not known:
-            self.resolve_unknown(result.oid)
-
-    def _tell_change_refused(self, result: ev.CommandResult, known: bool) -> None:
-        state = self._oms.get(result.oid)
-        seen = "the venue does not know the order"
-        if known and state is not None:
-            seen = f"venue status {state.public_status.value}"
-        reason = f"{result.reason}; {seen}" if result.reason else f"it had no effect; {seen}"
-        self._tell_refused(msgspec.structs.replace(result, reason=reason))
-
-    def _tell_timeout(self, oid: str, known: bool | None) -> None:
-        state = self._oms.get(oid)
-        if known:
-            self._tell_ws_result(oid, WsOrderResultType.ACK_TIMEOUT_CONFIRMED, None)
-        else:
-            self._tell_ws_result(oid, WsOrderResultType.ACK_TIMEOUT, state.reason if state else None)
-
-    # -- asking ----------------------------------------------------------------------------------------------
-
-    def _new_doubt(self, delays_s: tuple[float, ...]) -> _Doubt:
-        return _Doubt(self._clock.timestamp_ms(), delays_s)
-
-    def _is(self, oid: str, status: Status) -> bool:
-        state = self._oms.get(oid)
-        return state is not None and state.status is status
-
-    def _is_open(self, oid: str) -> bool:
-        state = self._oms.get(oid)
-        return state is not None and state.is_open
-
-    def _is_past_horizon(self, doubt: _Doubt, account: str) -> bool:
-        return self._clock.timestamp_ms() - doubt.since_ms > self._ports[account].absence_horizon_ms
-
-    async def _inquire(self, oid: str, doubt: _Doubt) -> bool | None:
-        """Wait and ask once more; an order that was denied often and long enough ends here.
-
-        True: the venue has spoken of it (or it has ended), all is applied. False: denied. None: not answered.
-        """
-        await asyncio.sleep(doubt.delay_s)
-        async with self._asking:
-            state = self._oms.get(oid)
-            if state is None or state.is_closed:
-                return True
-            known = await self._ask(state, is_loud=doubt.is_worth_a_line)
-        doubt.note(known)
-        # Race: a create that is still under way may arrive at any time; only its own result opens this way.
-        if (
-            doubt.denied < ABSENCE_NEGATIVES_MIN
-            or self._is(oid, Status.INITIALIZED)
-            or not self._is_past_horizon(doubt, state.account)
-        ):
-            return known
-        self._end_unseen(oid)
-        return True
-
-    def _end_unseen(self, oid: str) -> None:
-        state = self._oms.get(oid)
-        if state is None or state.is_closed:
-            return
-        if state.word is Status.ACCEPTED:
-            kind, reason = (
-                ev.EventKind.CANCELED,
-                "the venue no longer knows it: it has ended while nobody listened",
-            )
-        else:
-            kind, reason = ev.EventKind.ABSENT, "the venue has never shown it"
-        self._oms.apply(self._local(oid, kind, reason))
-
-    async def _ask(self, state: OrderState, *, is_loud: bool = True) -> bool | None:
-        """True: the venue knows it, its answers are applied. False: three times no. None: not all answered."""
-        try:
-            port = self._ports[state.account]
-            answer = await port.query_order(state.symbol, state.oid, state.eid)
-            if answer is not None:
-                await self._take(port, answer)
-                return True
-            listed = [e for e in await port.query_open_orders(state.symbol) if e.oid == state.oid]
-            fills = await port.query_fills(state.symbol, state.oid, state.eid)
-        except Exception as error:  # tidy: ok — whatever went wrong in the asking, it was no answer
-            if is_loud:
-                unforeseen = None if isinstance(error, NexusTraderError) else error
-                _log.warning(f"order {state.oid}: the venue could not be asked: {error}", exc=unforeseen)
-            return None
-        for event in listed + fills:
-            self._oms.apply(event)
-        return bool(listed) or self._oms.get(state.oid) != state  # fills that are known already prove no life
-
-    async def _take(self, port: VenuePort, answer: ev.OrderEvent) -> None:
-        """Apply a query's answer, after the single fills that we have not seen yet: they carry the fees."""
-        state = self._oms.get(answer.oid)
-        if state is not None and answer.filled is not None and answer.filled > state.filled:
-            try:
-                for fill in await port.query_fills(state.symbol, state.oid, answer.eid or state.eid):
-                    self._oms.apply(fill)
-            except NexusTraderError as error:
-                _log.warning(
-                    f"order {answer.oid}: the single fills could not be read, fees are incomplete: {error}"
-                )
-        self._oms.apply(answer)
-
-    # -- the whole account -----------------------------------------------------------------------------------
+    # -- when ------------------------------------------------------------------------------------------------
 
     async def start_up(self, account: str) -> None:
         """Bring orders, balances and positions in line with the venue.
 
-        Raises what the queries of lists raise; a single order that cannot be asked for stays in doubt.
+        What happened while the process was down is told as recovered. Raises what the queries of lists raise; a
+        single order that cannot be asked for stays in doubt.
         """
-        await self._sync(self._ports[account], starting=True)
+        self._oms.begin_recovery(account)
+        try:
+            await self._sync(self._ports[account], Round.START)
+        finally:
+            self._oms.end_recovery(account)
+
+    def watch(self, account: str) -> None:
+        """Ask the account as a matter of routine from now on."""
+        if self._interval_s is not None:
+            self._errands.begin("watch", account, self._watch(account, self._interval_s))
 
     def on_status(self, account: str, event: str) -> None:
         """Follow the private connection of an account; resync after it was away."""
+        if event == "disconnected":
+            self._down.add(account)
+        elif event == "connected":
+            self._down.discard(account)
         if event in CONNECTION_EVENTS:
             self._publish_status(account, event)
         if event in RESYNC_AT:
             self._resync_due.add(account)
-            self._once("resync", account, self._resync(account))
+            self._errands.begin("resync", account, self._resync(account))
+        if event == "balance_update":
+            # The list that is asked for now may be from before it.
+            self._errands.begin("balances", account, self._settle_balances(self._ports[account]))
 
     async def _resync(self, account: str) -> None:
         """Until a round has succeeded that began after the last call for one."""
         failures = 0
+        wait_s = self._grace_ms.get(account, RECONNECT_GRACE_MS) / 1000
         while account in self._resync_due:
-            grace_s = self._grace_ms.get(account, RECONNECT_GRACE_MS) / 1000
             retry = min(failures, len(RESYNC_RETRY_DELAYS_S) - 1)
-            await asyncio.sleep(grace_s + RESYNC_RETRY_DELAYS_S[retry])
+            await asyncio.sleep(wait_s + RESYNC_RETRY_DELAYS_S[retry])
             self._resync_due.discard(account)
-            error = await self._resync_once(account)
-            if error is None:
-                failures = 0
+            if await self._is_resynced(account):
+                failures, wait_s = 0, RESYNC_GAP_S
             else:
                 failures += 1
                 self._resync_due.add(account)
+        if self._ports[account].query_lag_ms:
+            self._errands.begin("follow-up", account, self._follow_up(account))
 
-    async def _resync_once(self, account: str) -> Exception | None:
-        """One round, told as a diff; returns what it failed by."""
-        before_positions = set(self._cache.get_all_positions())
-        before_orders = {s.oid for s in self._oms.open_orders(account)}
+    async def _is_resynced(self, account: str) -> bool:
+        """One round, told as a diff; False when it failed."""
+        before = self._shown(account)
         failed: Exception | None = None
         try:
-            await self._sync(self._ports[account], starting=False)
+            await self._sync(self._ports[account], Round.RESYNC)
         except Exception as error:  # tidy: ok — whatever went wrong, the account is asked again
             unforeseen = None if isinstance(error, NexusTraderError) else error
             _log.error(f"{account}: resync failed, trying again: {error}", exc=unforeseen)
             failed = error
-        after_positions = set(self._cache.get_all_positions())
-        after_orders = {s.oid for s in self._oms.open_orders(account)}
+        self._publish_diff(account, before, failed)
+        return failed is None
+
+    async def _follow_up(self, account: str) -> None:
+        """Ask once more when answers can no longer be from before the stream was there to tell what follows."""
+        await asyncio.sleep(self._ports[account].query_lag_ms / 1000 + SETTLE_S)
+        await self._look_for_differences(account)
+
+    async def _watch(self, account: str, interval_s: float) -> None:
+        await self._follow_up(account)
+        while True:
+            await asyncio.sleep(interval_s)
+            if self._errands.is_busy("resync", account):
+                continue
+            found = await self._look_for_differences(account)
+            if found and account not in self._down:
+                # Alive by its pings and yet silent: only a new connection is known to work.
+                reason = f"it did not tell of {', '.join(found)}"
+                _log.error(f"{account}: the private stream is renewed: {reason}")
+                self._ports[account].renew(reason)
+
+    async def _look_for_differences(self, account: str) -> list[str]:
+        """A round that is told as a resync only when something differed; returns what did."""
+        before = self._shown(account)
+        try:
+            found = await self._sync(self._ports[account], Round.ROUTINE)
+        except Exception as error:  # tidy: ok — whatever went wrong, the account is asked again
+            unforeseen = None if isinstance(error, NexusTraderError) else error
+            _log.warning(
+                f"{account}: the venue could not be compared with, later again: {error}", exc=unforeseen
+            )
+            return []
+        if found:
+            self._publish_diff(account, before, None)
+        return found
+
+    # -- one round -------------------------------------------------------------------------------------------
+
+    async def _sync(self, port: VenuePort, why: Round) -> list[str]:
+        """One round over an account; returns the orders and symbols where the venue had something new to us.
+
+        Orders first, so that fills have moved the positions before those are compared.
+        """
+        found = await self._sync_orders(port, why)
+        if not self._portfolio.on_balance_snapshot(port.account, await port.query_balances()):
+            self._errands.begin("balances", port.account, self._settle_balances(port))
+        is_certain = why is Round.START and not self._has_recent_fills(port.account)
+        return found + await self._sync_positions(port, is_certain=is_certain)
+
+    async def _sync_orders(self, port: VenuePort, why: Round) -> list[str]:
+        # Race: an order that is created while the list is read is not missing from it.
+        expected = [s.oid for s in self._oms.open_orders(port.account) if self._is_expected(s, port, why)]
+        answers = await port.query_open_orders()
+        listed = {answer.oid for answer in answers}
+        missing = [oid for oid in expected if oid not in listed]
+        news = [answer for answer in answers if self._is_news(answer)]
+        if why is Round.ROUTINE and (news or missing):
+            await asyncio.sleep(STREAM_SETTLE_S)  # the list may be ahead of the stream
+        found = [answer.oid for answer in news if self._is_news(answer)]
+        for answer in answers:
+            await self._doubts.take(port, answer)
+        settled = await asyncio.gather(*(self._settle_missing(oid) for oid in missing))
+        if why is Round.START:
+            self._follow_cancels_of_earlier_run(port.account)
+        return found + [oid for oid, has_news in zip(missing, settled, strict=True) if has_news]
+
+    def _is_expected(self, state: OrderState, port: VenuePort, why: Round) -> bool:
+        """Whether the venue's list of open orders has to hold this one."""
+        if why is Round.START:
+            return True
+        if state.status is Status.INITIALIZED or self._errands.is_busy("doubt", state.oid):
+            return False  # Race: its create is under way, and ends in a result of its own; or it is asked for already
+        age_ms = self._clock.timestamp_ms() - state.created
+        return why is Round.RESYNC or age_ms > port.query_lag_ms
+
+    def _is_news(self, answer: ev.OrderEvent) -> bool:
+        """True when an answer would move an order of ours."""
+        state = self._oms.get(answer.oid)
+        if state is None:
+            return not self._oms.is_foreign(answer.oid)
+        effects = orders.apply(state, answer).effects
+        return any(isinstance(effect, Told) or effect.amount for effect in effects)
+
+    async def _settle_missing(self, oid: str) -> bool:
+        """We hold it open, the venue's list lacks it: closed only by answers about the order itself.
+
+        True when they said something new.
+        """
+        state = self._oms.get(oid)
+        if state is None or state.is_closed:
+            return False
+        known, _ = await self._doubts.ask(state)
+        after = self._oms.get(oid)
+        if not known and after is not None and after.is_open:
+            reason = "the venue's lists do not hold it"
+            self._oms.apply(
+                ev.OrderEvent(
+                    oid=oid,
+                    kind=ev.EventKind.UNKNOWN,
+                    source=ev.Source.LOCAL,
+                    timestamp=self._clock.timestamp_ms(),
+                    reason=reason,
+                )
+            )
+            self.resolve_unknown(oid)
+            return False
+        return after is not None and (after.status, after.filled) != (state.status, state.filled)
+
+    def _follow_cancels_of_earlier_run(self, account: str) -> None:
+        for state in self._oms.open_orders(account):
+            if state.has_cancel_intent:
+                self.confirm_cancel(
+                    ev.CommandResult(
+                        kind=CommandKind.CANCEL,
+                        conclusion=Conclusion.UNKNOWN,
+                        oid=state.oid,
+                        symbol=state.symbol,
+                        account=state.account,
+                        timestamp=self._clock.timestamp_ms(),
+                        reason="the process ended before the cancel did",
+                    )
+                )
+
+    async def _settle_balances(self, port: VenuePort) -> None:
+        """The stream contradicts a list that may be older than it: ask when that can no longer be."""
+        for _ in range(BALANCE_ATTEMPTS):
+            await asyncio.sleep(port.query_lag_ms / 1000 + SETTLE_S)
+            try:
+                balances = await port.query_balances()
+            except NexusTraderError as error:
+                _log.warning(f"{port.account}: balances could not be asked for: {error}")
+                continue
+            if self._portfolio.on_balance_snapshot(port.account, balances):
+                return
+
+    def _has_recent_fills(self, account: str) -> bool:
+        since_ms = self._clock.timestamp_ms() - RECENT_FILL_MS
+        return any(state.filled and state.timestamp > since_ms for state in self._oms.orders(account))
+
+    async def _sync_positions(self, port: VenuePort, *, is_certain: bool) -> list[str]:
+        """Adopt the venue's positions where they differ from our fills for good; returns their symbols."""
+        adopted: list[str] = []
+        for _ in range(POSITION_ATTEMPTS):
+            differing = self._portfolio.differences(port.account, await port.query_positions())
+            if differing and not is_certain:
+                differing, is_settled = await self._lasting(port, differing)
+            else:
+                is_settled = True
+            for symbol, event in differing.items():
+                self._portfolio.adjust(event)
+                self._oms.record_adjustment(event)
+                adopted.append(symbol)
+            if is_settled:
+                return adopted
+        _log.info(f"{port.account}: trading too fast to compare positions now; the next round does")
+        return adopted
+
+    async def _lasting(
+        self, port: VenuePort, differing: dict[str, ev.PositionEvent]
+    ) -> tuple[dict[str, ev.PositionEvent], bool]:
+        """What still differs when the list can no longer be older than our fills, and whether that was all.
+
+        Race: the list and the stream of fills are not in step. A list may lack fills that we have heard of, and hold
+        fills of which the stream is about to tell. So the second list is asked for when it cannot be older than the
+        first question, and only a symbol without any fill from then until the stream has caught up counts.
+        """
+
+        def fills(symbols: dict[str, ev.PositionEvent]) -> dict[str, int]:
+            return {symbol: self._portfolio.fill_count(port.account, symbol) for symbol in symbols}
+
+        before = fills(differing)
+        await asyncio.sleep(port.query_lag_ms / 1000 + SETTLE_S)
+        again = self._portfolio.differences(port.account, await port.query_positions())
+        await asyncio.sleep(SETTLE_S)
+        after = fills(again)
+        lasting = {symbol: event for symbol, event in again.items() if before.get(symbol) == after[symbol]}
+        return lasting, len(lasting) == len(again)
+
+    # -- telling ---------------------------------------------------------------------------------------------
+
+    def _shown(self, account: str) -> tuple[set[str], set[str]]:
+        """Symbols with a position, and open orders, as a strategy sees them."""
+        return set(self._cache.get_all_positions()), {s.oid for s in self._oms.open_orders(account)}
+
+    def _publish_diff(
+        self, account: str, before: tuple[set[str], set[str]], failed: Exception | None
+    ) -> None:
+        (positions, open_orders), (positions_now, open_orders_now) = before, self._shown(account)
         diff: dict[str, Any] = {"success": failed is None} | ({"error": str(failed)} if failed else {})
         diff |= {
-            "positions_opened": sorted(after_positions - before_positions),
-            "positions_closed": sorted(before_positions - after_positions),
-            "open_orders_added": sorted(after_orders - before_orders),
-            "open_orders_removed": sorted(before_orders - after_orders),
+            "positions_opened": sorted(positions_now - positions),
+            "positions_closed": sorted(positions - positions_now),
+            "open_orders_added": sorted(open_orders_now - open_orders),
+            "open_orders_removed": sorted(open_orders - open_orders_now),
         }
         self._publish("private_ws_resync_diff", self._head(account) | {"diff": diff})
         self._publish_status(account, "resync_failed" if failed else "resynced")
-        return failed
-
-    async def _sync(self, port: VenuePort, *, starting: bool) -> None:
-        """One round over an account. Orders first, so that fills have moved the positions before those are compared."""
-        listed = {event.oid: event for event in await port.query_open_orders()}
-        for event in listed.values():
-            await self._take(port, event)
-        for state in self._oms.open_orders(port.account):
-            if state.oid not in listed:
-                await self._settle_missing(state, starting=starting)
-            elif starting and state.has_cancel_intent:
-                self.confirm_cancel(self._cancel_of_earlier_run(state))
-        self._portfolio.on_balance_snapshot(port.account, await port.query_balances())
-        await self._sync_positions(port)
-
-    async def _sync_positions(self, port: VenuePort) -> None:
-        # Race: the venue's list and the stream of fills are not in step. Only a difference that stays while no fill
-        # arrives is one; adopting it at once would count a fill twice whose event is still under way.
-        for _ in range(POSITION_ATTEMPTS):
-            before = self._portfolio.fill_count(port.account)
-            positions = await port.query_positions()
-            if self._portfolio.differs(port.account, positions):
-                await asyncio.sleep(POSITION_SETTLE_S)
-            if self._portfolio.fill_count(port.account) == before:
-                for adjustment in self._portfolio.on_position_snapshot(port.account, positions):
-                    self._oms.record_adjustment(adjustment)
-                return
-        _log.info(f"{port.account}: trading too fast to compare positions now; the next resync does")
-
-    async def _settle_missing(self, state: OrderState, *, starting: bool) -> None:
-        """We hold it open, the venue's list lacks it: closed only by answers about the order itself."""
-        if state.status is Status.INITIALIZED and not starting:
-            return  # Race: its create is under way in this very run, and ends in a result of its own.
-        if not await self._ask(state):
-            self._oms.apply(self._local(state.oid, ev.EventKind.UNKNOWN, "the venue's lists do not hold it"))
-            self.resolve_unknown(state.oid)
-
-    def _cancel_of_earlier_run(self, state: OrderState) -> ev.CommandResult:
-        return ev.CommandResult(
-            kind=CommandKind.CANCEL,
-            conclusion=Conclusion.UNKNOWN,
-            oid=state.oid,
-            symbol=state.symbol,
-            account=state.account,
-            timestamp=self._clock.timestamp_ms(),
-            reason="the process ended before the cancel did",
-        )
 
     def _publish_status(self, account: str, event: str) -> None:
         self._publish("private_ws_status", self._head(account) | {"event": event})
@@ -406,8 +395,3 @@ class Reconciler:
             "account": name[0] if name else None,
             "timestamp": self._clock.timestamp_ms(),
         }
-
-    def _local(self, oid: str, kind: ev.EventKind, reason: str) -> ev.OrderEvent:
-        return ev.OrderEvent(
-            oid=oid, kind=kind, source=ev.Source.LOCAL, timestamp=self._clock.timestamp_ms(), reason=reason
-        )

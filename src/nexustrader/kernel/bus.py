@@ -93,6 +93,10 @@ class MessageBus:
         if self._endpoints.setdefault(endpoint, handler) != handler:
             raise ValueError(f"endpoint {endpoint!r} has a handler already; deregister it first")
 
+    def endpoint(self, name: str) -> Handler | None:
+        """The receiver of an endpoint."""
+        return self._endpoints.get(name)
+
     def deregister(self, endpoint: str) -> None:
         """Frees `endpoint`; one that nobody has is no error."""
         self._endpoints.pop(endpoint, None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from nexustrader.domain import events as ev
     from nexustrader.domain.instrument import Instrument
+    from nexustrader.domain.snapshot import Entry
     from nexustrader.domain.stream import Stream
     from nexustrader.schema import Kline, Ticker
 
@@ -38,7 +39,9 @@ class Journal(Protocol):
     """An append-only record of commands and facts. `append` returns only once the record survives a process kill."""
 
     def append(self, record: ev.Record) -> int: ...
-    def replay(self) -> Iterator[ev.Record]: ...
+    def replay(self) -> Iterator[Entry]:
+        """A snapshot where there is one, and the records after it."""
+
     def close(self) -> None: ...
 
 
@@ -61,18 +64,24 @@ class VenuePort(Protocol):
     """One account at one venue.
 
     The command methods never raise and never block: exactly one `CommandResult` per command reaches the sink,
-    possibly before the method returns. The query methods raise `error.OutcomeUnknown` when the venue could not be
-    asked; an answer of "not found" is None, never an exception.
+    possibly before the method returns, and a second one, marked as late, if the venue replies after UNKNOWN was
+    concluded. The query methods raise `error.OutcomeUnknown` when the venue could not be asked; an answer of "not
+    found" is None, never an exception. The timestamps of balances and positions are the moment as of which the
+    answer is certain to be right.
     """
 
     account: str
-    absence_horizon_ms: int  # an order not seen this long after its send can no longer arrive
+    absence_horizon_ms: int  # an order that no query shows this long after its send is not there
+    query_lag_ms: int  # how far the answers to queries may be behind the stream
 
     def attach(self, sink: VenueSink) -> None: ...
     async def start(self) -> None:
         """Connect and authenticate; returns when commands may be given. Raises error.AuthFailed."""
 
     async def stop(self) -> None: ...
+    def renew(self, reason: str) -> None:
+        """Start the private stream anew: it is suspected of silence."""
+
     def submit(self, command: ev.Submit) -> None: ...
     def cancel(self, command: ev.Cancel) -> None: ...
     def amend(self, command: ev.Amend) -> None: ...

@@ -23,12 +23,16 @@ from nexustrader.schema import (
 )
 
 CLOSED_ORDERS_MAX = 100_000
+IDEMPOTENCY_KEYS_MAX = 100_000
+KEYS_LOOKED_AT_MAX = 16  # in one call: it may be inside the creation of an order
 
 
 class Cache:
     """Read it from strategies; only the engine's own parts write to it."""
 
-    def __init__(self, closed_orders_max: int = CLOSED_ORDERS_MAX) -> None:
+    def __init__(
+        self, closed_orders_max: int = CLOSED_ORDERS_MAX, keys_max: int = IDEMPOTENCY_KEYS_MAX
+    ) -> None:
         self._bookl1: dict[str, BookL1] = {}
         self._bookl2: dict[str, BookL2] = {}
         self._trade: dict[str, Trade] = {}
@@ -46,6 +50,7 @@ class Cache:
         self._positions: dict[tuple[str, str | None], Position] = {}
         self._balances: dict[str, AccountBalance] = {}
         self._idempotency: dict[str, str] = {}
+        self._keys_max = keys_max
 
     # -- market data -----------------------------------------------------------------------------------------
 
@@ -85,6 +90,20 @@ class Cache:
 
     def mark_price(self, symbol: str) -> MarkPrice | None:
         return self._mark.get(symbol)
+
+    def last_price(self, symbol: str) -> float | None:
+        """The price by which a position is valued: mark, middle of the book, latest trade or candle, else None."""
+        mark = self._mark.get(symbol)
+        if mark is not None:
+            return mark.price
+        book = self._bookl1.get(symbol)
+        if book is not None:
+            return book.mid
+        trade = self._trade.get(symbol)
+        if trade is not None:
+            return trade.price
+        candles = [kline for (name, _), kline in self._kline.items() if name == symbol]
+        return max(candles, key=_told_at).close if candles else None
 
     # -- orders ----------------------------------------------------------------------------------------------
 
@@ -172,8 +191,28 @@ class Cache:
     # -- idempotency -----------------------------------------------------------------------------------------
 
     def reserve_idempotent_create_order(self, key: str, oid: str) -> str:
-        """The first oid given for `key`, now and after a restart."""
-        return self._idempotency.setdefault(key, oid)
+        """The first oid given for `key`, now and after a restart.
+
+        Beyond IDEMPOTENCY_KEYS_MAX the oldest keys are forgotten, but never one whose order may still be open.
+        """
+        known = self._idempotency.setdefault(key, oid)
+        if len(self._idempotency) > self._keys_max:
+            self._forget_keys(key)
+        return known
+
+    def _forget_keys(self, newest: str) -> None:
+        for _ in range(KEYS_LOOKED_AT_MAX):
+            oldest = next(iter(self._idempotency))
+            if len(self._idempotency) <= self._keys_max or oldest == newest:
+                return
+            oid = self._idempotency.pop(oldest)
+            order = self._orders.get(oid)
+            if order is not None and not order.is_closed:
+                self._idempotency[oldest] = oid  # looked at again when all others have been
+
+    def idempotency_keys(self) -> tuple[tuple[str, str], ...]:
+        """Every key with the order it belongs to, oldest first."""
+        return tuple(self._idempotency.items())
 
     def release_idempotent_create_order(self, key: str) -> None:
         """Free a key whose order was refused here and so never existed."""
@@ -218,6 +257,10 @@ class Cache:
             if key.endswith(tail) and key.split(":", 1)[0] == _venue_of(account_type):
                 return balance
         return AccountBalance()
+
+
+def _told_at(kline: Kline) -> int:
+    return kline.timestamp
 
 
 def _venue_of(account_type: AccountType) -> str:

@@ -16,16 +16,22 @@ import msgspec
 
 from nexustrader.error import JournalError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PREFIX_LENGTH_MAX = 100
 
-# For each older format the statements that lead to the next one; "{p}" is the table prefix.
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+# For each older format the statements that lead to the next one; "{p}" is the table prefix. Tables that are
+# new in a format need none.
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE {p}_header ADD COLUMN snapshot_seq INTEGER NOT NULL DEFAULT 0",),
+}
 
+# `snapshot_seq`: the snapshot of that number and the rows above it are the journal; 0 while there is none.
+# Snapshots of another number and rows up to it are what an interrupted rotation left.
 _HEADER = """
 CREATE TABLE IF NOT EXISTS {p}_header (
     id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, strategy_id TEXT NOT NULL,
-    user_id TEXT NOT NULL, fingerprints TEXT NOT NULL, created_ms INTEGER NOT NULL
+    user_id TEXT NOT NULL, fingerprints TEXT NOT NULL, created_ms INTEGER NOT NULL,
+    snapshot_seq INTEGER NOT NULL DEFAULT 0
 )"""
 _JOURNAL = """
 CREATE TABLE IF NOT EXISTS {p}_journal (
@@ -35,20 +41,48 @@ _QUARANTINE = """
 CREATE TABLE IF NOT EXISTS {p}_quarantine (
     seq INTEGER, version INTEGER, crc INTEGER, body BLOB, quarantined_ms INTEGER
 )"""
+_SNAPSHOT = """
+CREATE TABLE IF NOT EXISTS {p}_snapshot (
+    seq INTEGER NOT NULL, part INTEGER NOT NULL, parts INTEGER NOT NULL, version INTEGER NOT NULL,
+    crc INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (seq, part)
+)"""
 _PARAMS = "CREATE TABLE IF NOT EXISTS {p}_params (key TEXT PRIMARY KEY, value TEXT, timestamp INTEGER)"
-_TABLES = (_HEADER, _JOURNAL, _QUARANTINE, _PARAMS)
+_TABLES = (_HEADER, _JOURNAL, _QUARANTINE, _SNAPSHOT, _PARAMS)
+SEGMENT_TABLES = (_HEADER, _JOURNAL, _SNAPSHOT)
 
 READ_HEADER = "SELECT format, strategy_id, user_id, fingerprints FROM {p}_header"
-WRITE_HEADER = "INSERT INTO {p}_header VALUES (1, ?, ?, ?, '{{}}', ?)"
+WRITE_HEADER = "INSERT INTO {p}_header VALUES (1, ?, ?, ?, '{{}}', ?, 0)"
 SET_FORMAT = "UPDATE {p}_header SET format = ?"
 SET_FINGERPRINTS = "UPDATE {p}_header SET fingerprints = ?"
 APPEND = "INSERT INTO {p}_journal VALUES (?, ?, ?, ?)"
-READ_LAST = "SELECT seq, version, crc, body FROM {p}_journal ORDER BY seq DESC LIMIT 1"
-IS_USED = "SELECT EXISTS (SELECT 1 FROM {p}_journal) OR EXISTS (SELECT 1 FROM {p}_quarantine)"
-READ_ALL = "SELECT seq, version, crc, body FROM {p}_journal WHERE seq <= ? ORDER BY seq"
+READ_LAST = "SELECT seq, version, crc, body FROM {p}_journal WHERE seq > ? ORDER BY seq DESC LIMIT 1"
+IS_USED = (
+    "SELECT EXISTS (SELECT 1 FROM {p}_journal) OR EXISTS (SELECT 1 FROM {p}_quarantine) "
+    "OR EXISTS (SELECT 1 FROM {p}_snapshot)"
+)
+READ_ROWS = "SELECT seq, version, crc, body FROM {p}_journal WHERE seq > ? AND seq <= ? ORDER BY seq"
+READ_SNAPSHOT_SEQ = "SELECT snapshot_seq FROM {p}_header"
+READ_LIFE = "SELECT created_ms FROM {p}_header"
+READ_NEXT = "SELECT seq, version, crc, body FROM {p}_journal WHERE seq > ? ORDER BY seq LIMIT ?"
+READ_CHECKSUMS = "SELECT seq, crc FROM {p}_journal WHERE seq BETWEEN ? AND ?"
+SET_LIFE = "UPDATE {p}_header SET created_ms = ?"
+CLEAR_ROWS = "DELETE FROM {p}_journal"
+CLEAR_PARTS = "DELETE FROM {p}_snapshot"
+SET_SNAPSHOT_SEQ = "UPDATE {p}_header SET snapshot_seq = ?"
+READ_PARTS = "SELECT part, parts, version, crc, body FROM {p}_snapshot WHERE seq = ? ORDER BY part"
+READ_PART = "SELECT part, parts, version, crc, body FROM {p}_snapshot WHERE seq = ? AND part = ?"
+WRITE_PART = "INSERT INTO {p}_snapshot VALUES (?, ?, ?, ?, ?, ?)"
+DELETE_OLD_ROWS = "DELETE FROM {p}_journal WHERE seq IN (SELECT seq FROM {p}_journal WHERE seq <= ? LIMIT ?)"
+DELETE_OLD_PARTS = (
+    "DELETE FROM {p}_snapshot WHERE rowid IN (SELECT rowid FROM {p}_snapshot WHERE seq <> ? LIMIT ?)"
+)
+COPY_HEADER = "INSERT INTO segment.{p}_header SELECT * FROM main.{p}_header"
+COPY_PARTS = "INSERT INTO segment.{p}_snapshot SELECT * FROM main.{p}_snapshot WHERE seq = ?"
+COPY_ROWS = "INSERT INTO segment.{p}_journal SELECT * FROM main.{p}_journal WHERE seq > ? AND seq <= ?"
 QUARANTINE = "INSERT INTO {p}_quarantine SELECT seq, version, crc, body, ? FROM {p}_journal WHERE seq = ?"
 DELETE = "DELETE FROM {p}_journal WHERE seq = ?"
 READ_PARAMS = "SELECT key, value FROM {p}_params"
+READ_PARAM_ROWS = "SELECT key, value, timestamp FROM {p}_params"
 WRITE_PARAM = "INSERT OR REPLACE INTO {p}_params VALUES (?, ?, ?)"
 DELETE_PARAM = "DELETE FROM {p}_params WHERE key = ?"
 
@@ -83,6 +117,11 @@ def safe_table_name(name: str) -> str:
     return safe
 
 
+def is_prefix(text: str) -> bool:
+    """True for what `safe_table_name` may give."""
+    return bool(_GRAMMAR.fullmatch(text)) and len(text) <= PREFIX_LENGTH_MAX
+
+
 def prepare(connection: sqlite3.Connection, prefix: str, owner: Owner, now_ms: int) -> None:
     """Creates or migrates the tables and checks that they are `owner`'s. All or nothing.
 
@@ -107,18 +146,19 @@ def _check_header(connection: sqlite3.Connection, prefix: str, owner: Owner, now
         values = (FORMAT_VERSION, owner.strategy_id, owner.user_id, now_ms)
         connection.execute(WRITE_HEADER.format(p=prefix), values)
     else:
-        found, stored = _read_header(row)
+        found, stored = read_header(row)
         _migrate(connection, prefix, found)
         if not connection.execute(IS_USED.format(p=prefix)).fetchone()[0]:
             # A mistyped key never got as far as an order: the right one may take its place.
             stored = msgspec.structs.replace(stored, fingerprints={})
-    _check_owner(stored, owner)
+    check_owner(stored, owner)
     known = {**stored.fingerprints, **owner.fingerprints}
     connection.execute(SET_FINGERPRINTS.format(p=prefix), (msgspec.json.encode(known).decode(),))
     connection.execute("COMMIT")
 
 
-def _read_header(row: tuple[Any, ...]) -> tuple[int, Owner]:
+def read_header(row: tuple[Any, ...]) -> tuple[int, Owner]:
+    """Format and owner of a row of READ_HEADER. Raises JournalError."""
     try:
         fingerprints = msgspec.json.decode(row[3], type=dict[str, str])
         return msgspec.convert((row[0], Owner(row[1], row[2], fingerprints)), type=tuple[int, Owner])
@@ -128,7 +168,8 @@ def _read_header(row: tuple[Any, ...]) -> tuple[int, Owner]:
         ) from exc
 
 
-def _check_owner(stored: Owner, owner: Owner) -> None:
+def check_owner(stored: Owner, owner: Owner) -> None:
+    """Raises JournalError when what is `stored` was not written by `owner`."""
     if (stored.strategy_id, stored.user_id) != (owner.strategy_id, owner.user_id):
         raise JournalError(
             f"the tables for strategy {owner.strategy_id!r} and user {owner.user_id!r} belong to strategy "
@@ -143,12 +184,17 @@ def _check_owner(stored: Owner, owner: Owner) -> None:
             )
 
 
-def _migrate(connection: sqlite3.Connection, prefix: str, found: int) -> None:
+def check_format(found: int) -> None:
+    """Raises JournalError for what a newer version of this program wrote."""
     if found > FORMAT_VERSION:
         raise JournalError(
             f"the journal has format {found}, and this program writes format {FORMAT_VERSION}: a newer "
             "version wrote it. Start that version, or use another database file"
         )
+
+
+def _migrate(connection: sqlite3.Connection, prefix: str, found: int) -> None:
+    check_format(found)
     for version in range(found, FORMAT_VERSION):
         if version not in MIGRATIONS:
             raise JournalError(

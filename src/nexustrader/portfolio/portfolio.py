@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
+import msgspec
+
 from nexustrader.constants import InstrumentType
 from nexustrader.domain import events as ev
 from nexustrader.domain import position as fold
@@ -13,6 +15,7 @@ from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import FillDelta
 from nexustrader.domain.position import PositionState
+from nexustrader.domain.snapshot import Snapshot
 from nexustrader.kernel.log import get_logger
 from nexustrader.market.cache import Cache
 from nexustrader.schema import AccountBalance
@@ -40,14 +43,14 @@ class Portfolio:
         self._stated: dict[Key, ev.PositionEvent] = {}
         self._balances: dict[str, BalanceBook] = {}
         self._fees: dict[str, Decimal] = {}
-        self._fill_counts: dict[str, int] = {}
+        self._fill_counts: dict[Key, int] = {}
 
     # -- fills -----------------------------------------------------------------------------------------------
 
     def on_fill(self, order: OrderState, delta: FillDelta) -> None:
         """Fold one execution into the account's position."""
         key = (order.account, order.symbol)
-        self._fill_counts[order.account] = self._fill_counts.get(order.account, 0) + 1
+        self._fill_counts[key] = self._fill_counts.get(key, 0) + 1
         for currency, amount in delta.fees:
             self._fees[currency] = self._fees.get(currency, _ZERO) + amount
         self._positions[key] = fold.fold(self.position(*key), order.side, delta)
@@ -69,9 +72,24 @@ class Portfolio:
         """What was paid (negative: earned) by currency, own and adopted orders."""
         return dict(self._fees)
 
-    def fill_count(self, account: str) -> int:
+    def capture(self, snapshot: Snapshot) -> Snapshot:
+        """`snapshot` with every fold and the fees."""
+        return msgspec.structs.replace(
+            snapshot,
+            positions=tuple((*key, state) for key, state in self._positions.items()),
+            fees=tuple(self._fees.items()),
+        )
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Know what was captured; call it before anything else is known."""
+        self._fees.update(snapshot.fees)
+        for account, symbol, state in snapshot.positions:
+            self._positions[account, symbol] = state
+            self._project((account, symbol))
+
+    def fill_count(self, account: str, symbol: str) -> int:
         """Grows with every fill: equal before and after a query means that no fill came in between."""
-        return self._fill_counts.get(account, 0)
+        return self._fill_counts.get((account, symbol), 0)
 
     def _project(self, key: Key) -> None:
         account, symbol = key
@@ -106,42 +124,30 @@ class Portfolio:
         stated = self._stated.get((account, symbol))
         return stated is not None and stated.signed_amount != self.position(account, symbol).signed_amount
 
-    def differs(self, account: str, events: Iterable[ev.PositionEvent]) -> bool:
-        """True when the venue's list of positions is not what our fills add up to."""
-        return bool(self._adjustments(account, events))
+    def differences(self, account: str, events: Iterable[ev.PositionEvent]) -> dict[str, ev.PositionEvent]:
+        """Where the venue's list of positions is not what our fills add up to, by symbol.
 
-    def on_position_snapshot(
-        self, account: str, events: Iterable[ev.PositionEvent]
-    ) -> list[ev.PositionEvent]:
-        """Adopt the venue's list of positions; what it does not hold is flat. Returns the adjustments made."""
-        listed = list(events)
-        for event in listed:
-            self._stated[account, event.symbol] = event
-        adjustments = self._adjustments(account, listed)
-        for event in adjustments:
-            self.adjust(event)
-        return adjustments
-
-    def _adjustments(self, account: str, events: Iterable[ev.PositionEvent]) -> list[ev.PositionEvent]:
+        What the list does not hold is flat. Nothing is adopted: that is `adjust`.
+        """
         listed = {event.symbol: event for event in events}
-        now_ms = max((event.timestamp for event in listed.values()), default=0)
+        as_of_ms = max((event.timestamp for event in listed.values()), default=0)
         flat = [
             ev.PositionEvent(
                 account=account,
                 symbol=symbol,
                 signed_amount=_ZERO,
                 entry_price=_ZERO,
-                timestamp=now_ms,
+                timestamp=as_of_ms,
                 snapshot=True,
             )
             for (owner, symbol), state in self._positions.items()
             if owner == account and symbol not in listed and state.is_open and self.is_contract(symbol)
         ]
-        return [
-            event
+        return {
+            event.symbol: event
             for event in (*listed.values(), *flat)
             if event.signed_amount != self.position(account, event.symbol).signed_amount
-        ]
+        }
 
     def adjust(self, event: ev.PositionEvent) -> None:
         """Take the venue's word in place of the fold: a manual trade, a liquidation, an earlier run's position."""
@@ -152,6 +158,7 @@ class Portfolio:
                 f"{event.account} {event.symbol}: position {before.signed_amount} by our fills, "
                 f"{event.signed_amount} at the venue; the venue's is taken"
             )
+        self._stated[key] = event
         self._positions[key] = fold.restated(before, event.signed_amount, event.entry_price)
         self._project(key)
 
@@ -170,17 +177,25 @@ class Portfolio:
             self._cache.put_balance(event.account, public)
             self._tell_balance(public)
 
-    def on_balance_snapshot(self, account: str, events: Iterable[ev.BalanceEvent]) -> None:
-        """Take the venue's list of balances; an asset that it does not list is zero."""
+    def on_balance_snapshot(self, account: str, events: Iterable[ev.BalanceEvent]) -> bool:
+        """Take the venue's list of balances; an asset that it does not list is zero.
+
+        False when a newer word of the stream says something else: one of them is stale, ask again later.
+        """
         listed = {event.asset: event for event in events}
-        for event in listed.values():
+        book = self._balances.setdefault(account, BalanceBook())
+        as_of_ms = max((event.timestamp for event in listed.values()), default=0)
+        words = [
+            *listed.values(),
+            *(
+                ev.BalanceEvent(account=account, asset=known.asset, free=_ZERO, timestamp=as_of_ms)
+                for known in book
+                if known.asset not in listed and as_of_ms
+            ),
+        ]
+        for event in words:
             self.on_balance(event)
-        now = max((event.timestamp for event in listed.values()), default=0)
-        for known in list(self._balances.get(account, ())):
-            if known.asset not in listed and now:
-                self.on_balance(
-                    ev.BalanceEvent(account=account, asset=known.asset, free=_ZERO, timestamp=now)
-                )
+        return all(book.agrees(event) for event in words)
 
     def balances(self) -> dict[str, AccountBalance]:
         """Balances by account key."""

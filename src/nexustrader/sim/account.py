@@ -259,6 +259,15 @@ class SimAccount:
             f"available is {plain(now)}"
         )
 
+    def snapshot(self) -> SimAccount:
+        """The account as it is now, on its own from here on."""
+        twin = copy.copy(self)
+        vars(twin).update(
+            {name: dict(value) for name, value in vars(self).items() if isinstance(value, dict)}
+        )
+        vars(twin)["_positions"] = {key: copy.copy(position) for key, position in self._positions.items()}
+        return twin
+
     @exact
     def ledger(self) -> dict[str, object]:
         """Everything the account holds, as sorted text, for comparison. Marks have no part in it."""

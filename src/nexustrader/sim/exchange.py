@@ -53,7 +53,7 @@ class SimExchange:
         observe: Callable[[ev.OrderEvent, Applied], None] | None = None,
     ) -> None:
         self.account = account
-        self.absence_horizon_ms = settings.latency_ms
+        self.absence_horizon_ms, self.query_lag_ms = settings.latency_ms, 0
         self.settings = settings
         self._instruments = instruments
         self._clock = clock
@@ -89,6 +89,8 @@ class SimExchange:
             self._refresh.cancel()
             self._refresh = None
         self._save()
+
+    def renew(self, reason: str) -> None: ...  # there is no stream that could fall silent
 
     def _restore(self, saved: SavedAccount) -> None:
         self.ledger = SimAccount(
@@ -446,6 +448,7 @@ class SimExchange:
                 account=self.account,
                 timestamp=self._clock.timestamp_ms(),
                 route=command.route if isinstance(command, ev.Submit | ev.Cancel) else Route.REST,
+                attempt=command.attempt if isinstance(command, ev.Submit | ev.Cancel) else 1,
                 reason=reason,
                 events=events,
             )

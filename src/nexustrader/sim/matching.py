@@ -162,6 +162,18 @@ class MatchingEngine(Book):
             left -= self._fill_from_market(maker, left)
         return self._finish()
 
+    def fill(self, order_id: int, lots: int) -> list[MatchEvent]:
+        """Fills an open order at its price by at most `lots`, out of turn, as if the market had come to it.
+
+        Nothing happens, and nothing is returned, if there is none with this id.
+        """
+        order = self._open.get(order_id)
+        if order is None:
+            return []
+        self._begin()
+        self._fill_from_market(order, lots)
+        return self._finish()
+
     # -- the users ----------------------------------------------------------------------------------------
 
     def submit(self, order: SimOrder) -> list[MatchEvent]:

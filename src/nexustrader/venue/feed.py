@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -18,12 +19,14 @@ from nexustrader.kernel.ports import Clock
 from nexustrader.kernel.tasks import TaskManager
 from nexustrader.market.subscriptions import Stream as DataStream
 from nexustrader.schema import Kline, Ticker
-from nexustrader.venue.session import RestSession
+from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Deliver, Endpoints, Venue
+from nexustrader.venue.staleness import STALE_MS_MAX, Silences
 from nexustrader.venue.stream import Stream
 from nexustrader.venue.transport import Transport
 
 BAD_FRAMES_LOGGED_MAX = 20
+LOOK_INTERVAL_S = 1.0
 KLINES_PER_PAGE = 1000
 
 Decode = Callable[[bytes], None]
@@ -35,7 +38,14 @@ class _Socket:
     """One connection and the topics on it. Subscribe and unsubscribe share one FIFO, so their order is kept."""
 
     def __init__(
-        self, name: str, url: str, venue: Venue, transport: Transport, tasks: TaskManager, entropy: Entropy
+        self,
+        name: str,
+        url: str,
+        venue: Venue,
+        transport: Transport,
+        tasks: TaskManager,
+        entropy: Entropy,
+        stale_ms_max: int | None,
     ) -> None:
         self._venue = venue
         self._url = url
@@ -49,6 +59,8 @@ class _Socket:
         self._pumping = False
         self._open = False
         self._request_id = 0
+        self._heard: set[bytes] = set()  # topics that have come since the last look
+        self._silences = Silences(stale_ms_max) if stale_ms_max is not None else None
         self.bad_frames = 0
         self.frames = 0
         self._stream = Stream(
@@ -78,7 +90,31 @@ class _Socket:
     def remove(self, topic: str) -> None:
         if self.decoders.pop(topic, None) is not None:
             del self._by_bytes[topic.encode()]
+            if self._silences is not None:
+                self._silences.forget(topic.encode())
             self._enqueue(topic, subscribe=False)
+
+    def look_for_silence(self, now_ms: int) -> None:
+        """Begin anew what has been silent for too long: the topic, or the connection when all of it is silent."""
+        if self._silences is None or not self._open:
+            return
+        overdue, back = self._silences.look(now_ms, self._by_bytes, self._heard)
+        self._heard.clear()
+        for raw in back:
+            _log.warning(f"{self._name}: {raw.decode()} speaks again")
+        if not overdue:
+            return
+        topics = [raw.decode() for raw in overdue]
+        _log.warning(f"{self._name}: nothing has come for too long, begun anew: {', '.join(topics)}")
+        if len(self._silences.silent) == len(self._by_bytes):
+            self._stream.drop("all of it is silent")
+            return
+        for topic in topics:
+            self._enqueue(topic, subscribe=False)
+            self._enqueue(topic, subscribe=True)
+
+    def is_silent(self, topic: str) -> bool:
+        return self._silences is not None and topic.encode() in self._silences.silent
 
     async def stop(self) -> None:
         await self._stream.stop()
@@ -117,6 +153,8 @@ class _Socket:
 
     async def _on_up(self, _reconnected: bool) -> None:
         self._open = True  # from now on, not only when all batches are out: they take a while
+        if self._silences is not None:
+            self._silences.restart()
         self._commands.clear()
         self._commands.extend((topic, True) for topic in self.decoders)
         if self._commands and not self._pumping:
@@ -132,8 +170,10 @@ class _Socket:
         try:
             if raw.startswith(self._prefix):  # the hot path: no call, no text made of the topic
                 start = self._topic_start
-                decode = self._by_bytes.get(raw[start : raw.find(b'"', start)])
+                topic = raw[start : raw.find(b'"', start)]
+                decode = self._by_bytes.get(topic)
                 if decode is not None:
+                    self._heard.add(topic)
                     decode(raw)
                     return
             self._on_other_frame(raw)
@@ -146,6 +186,7 @@ class _Socket:
         if topic is None:
             self._on_control(raw)
         elif topic in self.decoders:
+            self._heard.add(topic.encode())
             self.decoders[topic](raw)
 
     def _on_control(self, raw: bytes) -> None:
@@ -162,7 +203,11 @@ class _Socket:
 
 
 class Feed:
-    """The `MarketPort` over the real wire."""
+    """The `MarketPort` over the real wire.
+
+    A subscribed stream that is silent for `stale_ms_max` is shown in `stale` and subscribed anew, and a reading
+    that is older than that when it arrives is left out and counted in `stale_readings` (None: neither).
+    """
 
     def __init__(
         self,
@@ -176,6 +221,8 @@ class Feed:
         entropy: Entropy,
         deliver: Mapping[DataType, Deliver],
         stream_url: str | None = None,
+        *,
+        stale_ms_max: int | None = STALE_MS_MAX,
     ) -> None:
         self._venue = venue
         self._type = account_type
@@ -185,7 +232,15 @@ class Feed:
         self._clock = clock
         self._tasks = tasks
         self._entropy = entropy
-        self._deliver = deliver
+        self._deliver = (
+            deliver if stale_ms_max is None else {k: self._only_fresh(d) for k, d in deliver.items()}
+        )
+        self._stale_ms_max = stale_ms_max
+        self._oldest_ms = (
+            0  # readings from before this moment are stale; 0 while the venue's clock is not known
+        )
+        self._watching: list[asyncio.Task[None]] = []
+        self.stale_readings = 0
         self.instruments: dict[str, Instrument] = {}
         self._sockets: dict[str, list[_Socket]] = {}
         self._where: dict[DataStream, tuple[_Socket, str]] = {}
@@ -214,6 +269,9 @@ class Feed:
         route, topic = self._venue.stream_topic(self._type, stream, instrument)
         socket = self._socket_for(route, topic)
         self._where[stream] = (socket, topic)
+        if self._stale_ms_max is not None and not self._watching:
+            for name, work in (("freshness", self._watch(self._stale_ms_max)), ("clock", self._keep_time())):
+                self._watching.append(self._tasks.create_task(work, name=f"{name} {self._type.value} data"))
         socket.add(topic, self._decoder(stream, instrument, topic))
 
     def _decoder(self, stream: DataStream, instrument: Instrument, topic: str) -> Decode:
@@ -258,12 +316,59 @@ class Feed:
             self._transport,
             self._tasks,
             self._entropy,
+            self._stale_ms_max,
         )
         sockets.append(socket)
         return socket
 
     async def stop(self) -> None:
-        await asyncio.gather(*(s.stop() for sockets in self._sockets.values() for s in sockets))
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*(socket.stop() for socket in self._all_sockets()))
+
+    # -- freshness -------------------------------------------------------------------------------------------
+
+    @property
+    def stale(self) -> list[DataStream]:
+        """Streams that are wanted and have been silent for too long."""
+        return [stream for stream, (socket, topic) in self._where.items() if socket.is_silent(topic)]
+
+    def _all_sockets(self) -> list[_Socket]:
+        return [socket for sockets in self._sockets.values() for socket in sockets]
+
+    def _only_fresh(self, deliver: Deliver) -> Deliver:
+        def guarded(datum: Any) -> None:
+            if datum.timestamp >= self._oldest_ms:
+                deliver(datum)
+            else:
+                self._on_stale_reading(datum)
+
+        return guarded
+
+    def _on_stale_reading(self, datum: Any) -> None:
+        self.stale_readings += 1
+        if self.stale_readings <= BAD_FRAMES_LOGGED_MAX:
+            _log.warning(
+                f"{self._type.value}: a reading of {datum.symbol} is too old and is left out: {datum}"
+            )
+
+    async def _watch(self, stale_ms_max: int) -> None:
+        while True:
+            now_ms = self._clock.timestamp_ms()
+            for socket in self._all_sockets():
+                socket.look_for_silence(now_ms)
+            # By the clock that is behind: a reading without a time of its own bears ours.
+            if self._session.time.synced_at_ms is not None:
+                self._oldest_ms = min(now_ms, self._session.time.now_ms()) - stale_ms_max
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
+    async def _keep_time(self) -> None:
+        while True:
+            try:
+                await self._session.sync_time()
+            except (NotSent, OutcomeUnknown) as error:
+                _log.warning(f"{self._type.value}: the clock offset stays as it was: {error}")
+            await asyncio.sleep(CLOCK_SYNC_MAX_AGE_MS / 1000)
 
     async def request_klines(
         self, symbol: str, interval: str, limit: int | None, start_ms: int | None, end_ms: int | None

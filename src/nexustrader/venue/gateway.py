@@ -73,6 +73,7 @@ class Gateway:
             raise EngineBuildError(f"account {account} needs a signer")
         self.account = account
         self.absence_horizon_ms = venue.spec.absence_horizon_ms
+        self.query_lag_ms = venue.spec.query_lag_ms_max
         self._venue = venue
         self._type = account_type
         self._instruments = instruments
@@ -161,6 +162,9 @@ class Gateway:
         await self._user.stop()
         if self._trade is not None:
             await self._trade.stop()
+
+    def renew(self, reason: str) -> None:
+        self._user.renew(reason)
 
     # -- commands --------------------------------------------------------------------------------------------
 
@@ -277,19 +281,20 @@ class Gateway:
 
     # -- conclusions -----------------------------------------------------------------------------------------
 
-    def _on_reply(self, command: ev.Command, reply: Reply) -> None:
+    def _on_reply(self, command: ev.Command, reply: Reply, *, is_late: bool = False) -> None:
         conclusion = conclude(self._venue.spec, reply)
-        if conclusion is not Conclusion.ACCEPTED:
-            self._finish(command, conclusion, reason_of(reply), reply)
-            return
-        try:
-            events = self._venue.parse_order_reply(
-                self._type, self._instruments[command.symbol], command, reply.body, self._clock.timestamp_ms()
-            )
-        except Exception as error:  # tidy: ok — an answer that cannot be read is no answer
-            self._finish(command, Conclusion.UNKNOWN, _words(error), reply)
-            return
-        self._finish(command, Conclusion.ACCEPTED, None, reply, events)
+        events: tuple[ev.OrderEvent, ...] = ()
+        reason = None if conclusion is Conclusion.ACCEPTED else reason_of(reply)
+        if conclusion is Conclusion.ACCEPTED:
+            now_ms = self._session.time.now_ms()
+            try:
+                events = self._venue.parse_order_reply(
+                    self._type, self._instruments[command.symbol], command, reply.body, now_ms
+                )
+            except Exception as error:  # tidy: ok — an answer that cannot be read is no answer
+                conclusion, reason = Conclusion.UNKNOWN, _words(error)
+        if not (is_late and conclusion is Conclusion.UNKNOWN):  # that was concluded when its time was up
+            self._finish(command, conclusion, reason, reply, events, is_late=is_late)
 
     def _finish(
         self,
@@ -298,6 +303,8 @@ class Gateway:
         reason: str | None,
         reply: Reply | None = None,
         events: tuple[ev.OrderEvent, ...] = (),
+        *,
+        is_late: bool = False,
     ) -> None:
         assert self._sink is not None
         self._sink.on_result(
@@ -309,6 +316,8 @@ class Gateway:
                 account=self.account,
                 timestamp=self._clock.timestamp_ms(),
                 route=command.route if isinstance(command, ev.Submit | ev.Cancel) else Route.REST,
+                attempt=command.attempt if isinstance(command, ev.Submit | ev.Cancel) else 1,
+                is_late=is_late,
                 reason=reason,
                 code=reply.code if reply is not None else None,
                 events=events,
@@ -354,6 +363,10 @@ class Gateway:
         command = self._pending.take(answer.request_id)
         if command is not None:
             self._on_reply(command, answer.reply)
+            return
+        late = self._pending.take_late(answer.request_id)
+        if late is not None:
+            self._on_reply(late, answer.reply, is_late=True)
 
     def _heed(self, reply: Reply) -> None:
         """Take from a refusal on the order socket what concerns the orders after it: the limits and the clock."""
@@ -402,19 +415,25 @@ class Gateway:
         return self._venue.parse_orders(self._type, self.account, self._by_venue_symbol.get, reply.body)
 
     async def query_balances(self) -> list[ev.BalanceEvent]:
-        # Race: a change that the stream tells after this moment is newer than the list, whichever arrives first; so
-        # the list counts as of now, by the clock by which the stream counts.
-        asked_ms = self._session.time.now_ms()
+        as_of_ms = self._as_of_ms()
         reply = await self._session.ask(self._venue.balances_request(self._type))
-        return self._venue.parse_balances(self.account, reply.body, asked_ms)
+        return self._venue.parse_balances(self.account, reply.body, as_of_ms)
 
     async def query_positions(self) -> list[ev.PositionEvent]:
         request = self._venue.positions_request(self._type)
         if request is None:
             return []
-        asked_ms = self._session.time.now_ms()
+        as_of_ms = self._as_of_ms()
         reply = await self._session.ask(request)
-        return self._venue.parse_positions(self.account, self._by_venue_symbol.get, reply.body, asked_ms)
+        return self._venue.parse_positions(self.account, self._by_venue_symbol.get, reply.body, as_of_ms)
+
+    def _as_of_ms(self) -> int:
+        """The moment as of which a list that is asked for now is certain to be right.
+
+        Race: a change that the stream tells after this moment may be newer than the list, whichever arrives first.
+        So it is counted by the clock by which the stream counts, and the venue's lag is taken off.
+        """
+        return self._session.time.now_ms() - self.query_lag_ms
 
 
 async def _ready(url: str) -> str:

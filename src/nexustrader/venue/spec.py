@@ -79,11 +79,12 @@ class VenueSpec(msgspec.Struct, frozen=True):
     errors: Mapping[str, ErrorRule]
     recv_window_ms: int
     ack_timeout_ms: int
-    absence_horizon_ms: int  # after this an unseen order can no longer arrive
+    absence_horizon_ms: int  # an order that no query shows this long after its send is not there
     subscribe_batch: int
     subscribe_gap_ms: int
     streams_per_socket: int
     listen_key_keepalive_ms: int = 0
+    query_lag_ms_max: int = 0  # how far answers to queries may be behind the stream
     client_id_unique_forever: bool = False
     topic_prefix: bytes = b""  # how a data frame begins, up to its topic; empty where frames begin otherwise
 
@@ -199,6 +200,11 @@ class Venue(Protocol):
         self, account_type: AccountType, instrument: Instrument, command: ev.CancelAll
     ) -> Request | None:
         """None: the venue has no such call; the command then ends as not sent."""
+
+    def dead_man_request(
+        self, account_type: AccountType, venue_symbol: str, countdown_ms: int
+    ) -> Request | None:
+        """Cancel every open order of a symbol unless this is asked again in time; 0 ends it. None: no such call."""
 
     def order_frame(
         self,

@@ -50,6 +50,10 @@ class Connection(Protocol):
 class Transport(Protocol):
     """The way out of this process."""
 
+    @property
+    def in_use(self) -> bool:
+        """True once a request was made: then it has to be closed."""
+
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_ms: int
     ) -> HttpAnswer:
@@ -192,7 +196,6 @@ class NetworkTransport:
 
     @property
     def in_use(self) -> bool:
-        """True once a request was made."""
         return self._session is not None
 
     async def close(self) -> None:

@@ -26,6 +26,14 @@ def test_an_older_word_never_overwrites_a_newer() -> None:
     assert book.free("USDT") == 70
 
 
+def test_a_word_agrees_by_its_amounts_whatever_its_time() -> None:
+    book = BalanceBook()
+    book.apply(word("USDT", "70", "5", timestamp=5))
+    assert book.agrees(word("USDT", "70", "5", timestamp=1))
+    assert not book.agrees(word("USDT", "70", "6", timestamp=9))
+    assert not book.agrees(word("BTC", "0"))
+
+
 def test_of_two_words_of_one_time_the_later_counts() -> None:
     book = BalanceBook()
     book.apply(word("USDT", "70"))

@@ -495,6 +495,60 @@ class TestCanceling:
         assert notices(order, CANCEL, event(K.CANCEL_ACKED)) == []
 
 
+class TestVanishing:
+    GONE = event(K.VANISHED, 50, Source.LOCAL, reason="the venue no longer knows it")
+
+    def test_an_accepted_order_that_vanished_is_told_as_canceled_with_the_reason(self) -> None:
+        order, effects = apply(after(submit(), event(K.ACCEPTED), filled("a", 4)), self.GONE)
+        assert (order.status, order.public_status) == (Status.VANISHED, OrderStatus.CANCELED)
+        assert effects == (Told(Notice.CANCELED, OrderStatus.CANCELED, "the venue no longer knows it"),)
+
+    @pytest.mark.parametrize("word", [K.ACKED, K.UNKNOWN, K.CANCELED])
+    def test_only_what_was_accepted_can_vanish(self, word: K) -> None:
+        order = after(submit(), event(word))
+        assert apply(order, self.GONE).order.status is order.status
+
+    def test_the_end_that_is_heard_later_is_told_as_none(self) -> None:
+        for end in (K.CANCELED, K.EXPIRED):
+            order, effects = apply(after(submit(), event(K.ACCEPTED), self.GONE), event(end, 60))
+            assert (order.status, effects) == (Status.CANCELED, ())
+            assert after(order, event(K.ACCEPTED, 70, Source.QUERY)).status is Status.CANCELED
+
+    def test_what_the_stream_repeats_does_not_bring_it_back(self) -> None:
+        order = after(submit(), event(K.ACCEPTED), filled("a", 4), self.GONE)
+        assert notices(order, event(K.ACCEPTED, 60), filled("a", 4)) == []
+
+    def test_a_late_fill_counts_and_does_not_bring_it_back(self) -> None:
+        order = after(submit(), event(K.ACCEPTED), filled("a", 4), self.GONE)
+        order, effects = apply(order, filled("b", 2))
+        assert (order.status, order.filled) == (Status.VANISHED, Decimal(6))
+        assert [(e.notice, e.status) for e in effects if isinstance(e, Told)] == [
+            (Notice.PARTIALLY_FILLED, OrderStatus.CANCELED)
+        ]
+        assert notices(order, filled("c", 4)) == [Notice.FILLED]
+
+    def test_a_query_that_shows_it_alive_brings_it_back_with_both_reasons(self) -> None:
+        order = after(submit(), event(K.ACCEPTED), self.GONE)
+        order, effects = apply(order, event(K.ACCEPTED, 60, Source.QUERY))
+        told = [effect for effect in effects if isinstance(effect, Told)]
+        assert [one.notice for one in told] == [Notice.RESURRECTED, Notice.ACCEPTED]
+        assert told[0].reason == "VANISHED (the venue no longer knows it) is refuted by accepted from query"
+        assert order.status is Status.ACCEPTED
+
+    def test_it_comes_back_with_what_was_filled_and_filled_meanwhile(self) -> None:
+        order = after(submit(), event(K.ACCEPTED), filled("a", 4), self.GONE)
+        assert notices(order, event(K.FILLED, 60, Source.QUERY, filled=Decimal(4))) == [
+            Notice.RESURRECTED,
+            Notice.ACCEPTED,
+        ]
+        assert notices(order, event(K.FILLED, 60, Source.QUERY, filled=Decimal(6))) == [
+            Notice.RESURRECTED,
+            Notice.ACCEPTED,
+            Notice.PARTIALLY_FILLED,
+        ]
+        assert notices(order, event(K.FILLED, 60, Source.QUERY, filled=Decimal(10))) == [Notice.FILLED]
+
+
 class TestAmending:
     def live(self) -> OrderState:
         return after(
@@ -540,6 +594,26 @@ class TestAmending:
         assert (order.price, order.amount) == (Decimal(100), Decimal(10))
         assert effects == (Told(Notice.AMEND_FAILED, OrderStatus.PARTIALLY_FILLED, "-5027"),)
         assert apply(order, event(K.AMEND_REJECTED)) == (order, ())
+
+    def test_a_refusal_says_nothing_about_the_terms_of_an_amendment_that_is_heard_after_it(self) -> None:
+        refused = after(self.live(), event(K.AMEND_REJECTED, 50, Source.ACK, reason="the second one"))
+        order, effects = apply(refused, event(K.AMENDED, 20, price=Decimal(99)))
+        assert order.price == Decimal(99)
+        assert effects == (Told(Notice.AMENDED, OrderStatus.PARTIALLY_FILLED),)
+
+    def test_new_terms_that_a_query_shows_before_the_stream_tells_of_them_are_told_once(self) -> None:
+        told = notices(
+            self.live(),
+            event(K.ACCEPTED, 20, Source.QUERY, price=Decimal(99), amount=Decimal(10)),
+            event(K.AMENDED, 20, price=Decimal(99), amount=Decimal(10)),
+        )
+        assert told == [Notice.AMENDED]
+
+    def test_an_amendment_without_terms_ends_what_was_asked_for_and_leaves_the_order(self) -> None:
+        order, effects = apply(self.live(), event(K.AMENDED, 20))
+        assert (order.price, order.amount, order.is_amending) == (Decimal(100), Decimal(10), False)
+        assert [effect.notice for effect in effects if isinstance(effect, Told)] == [Notice.AMENDED]
+        assert after(order, event(K.ACCEPTED, 15, Source.QUERY, price=Decimal(98))).price == Decimal(98)
 
     def test_amending_down_to_what_is_filled_completes_the_order(self) -> None:
         assert notices(self.live(), event(K.AMENDED, 20, amount=Decimal(4))) == [Notice.FILLED]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 from nexustrader.constants import STATUS_TRANSITIONS, OrderStatus
-from nexustrader.domain.events import EventKind
+from nexustrader.domain.events import EventKind, Source
 from nexustrader.domain.order_state import (
     CLOSED,
     DOUBTED,
@@ -15,6 +15,7 @@ from nexustrader.domain.order_state import (
     CancelState,
     Status,
     derive,
+    next_word,
 )
 
 
@@ -24,7 +25,20 @@ def test_quantities_and_cancels_are_never_words() -> None:
 
 
 def test_an_end_that_the_venue_told_is_final_as_a_word() -> None:
-    assert ENDED.isdisjoint({word for word, _ in TRANSITIONS})
+    assert {word for word in ENDED if word in {before for before, _ in TRANSITIONS}} == {Status.VANISHED}
+
+
+def test_what_has_vanished_comes_back_only_when_the_venue_shows_it_now() -> None:
+    def word(kind: EventKind, source: Source, *, is_execution: bool = False) -> Status:
+        return next_word(
+            Status.VANISHED, kind, source, is_acked=True, is_own_refusal=False, is_execution=is_execution
+        )
+
+    for kind in (EventKind.ACCEPTED, EventKind.FILLED):
+        assert word(kind, Source.QUERY) is Status.ACCEPTED
+        assert word(kind, Source.STREAM) is Status.VANISHED, "late, or told again after a reconnect"
+    assert word(EventKind.FILLED, Source.QUERY, is_execution=True) is Status.VANISHED
+    assert word(EventKind.EXPIRED, Source.STREAM) is Status.CANCELED, "told as CANCELED already"
 
 
 def test_every_status_has_a_public_one() -> None:
@@ -61,7 +75,7 @@ def test_a_live_order_never_becomes_unknown_again_once_shown() -> None:
 
 def test_what_ended_comes_back_only_by_a_fill_or_a_resurrection() -> None:
     for before, now in LEGAL:
-        if before in ENDED:
+        if before in ENDED - {Status.VANISHED}:
             assert now in {before, Status.FILLED}
         if before in FAILED:
             assert now is not Status.UNKNOWN

@@ -16,6 +16,7 @@ from nexustrader.config import BasicConfig, Config
 from nexustrader.constants import ExchangeType, OrderSide, OrderType, ParamBackend
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator, shard_of
+from nexustrader.domain.snapshot import state_hash
 from nexustrader.persistence.memory import MemoryJournal
 from nexustrader.persistence.params import Params
 from nexustrader.schema import AccountBalance, Order
@@ -59,13 +60,13 @@ class Listener(Strategy):
 class Site:
     """An engine's core on a scripted venue."""
 
-    def __init__(self, clock: LoopClock) -> None:
+    def __init__(self, clock: LoopClock, journal: Any = None, **config: Any) -> None:
         self.clock = clock
         self.strategy = Listener()
-        self.journal = MemoryJournal()
+        self.journal = MemoryJournal() if journal is None else journal
         self.tasks: set[asyncio.Task[None]] = set()
         self.core = EngineCore(
-            Config("core", "test", self.strategy, {ExchangeType.BINANCE: BasicConfig()}, {}),
+            Config("core", "test", self.strategy, {ExchangeType.BINANCE: BasicConfig()}, {}, **config),
             clock,
             self.journal,
             spawn=self._spawn,
@@ -196,3 +197,46 @@ async def test_a_handler_that_always_raises_is_counted_each_time_and_does_not_fi
             site.core.bus.publish("bookl1", "a quote")
     assert site.core.user_errors == 5_000
     assert 100 <= len([line for line in lines if "clumsy" in line]) <= 110
+
+
+@site_test
+async def test_a_core_restored_from_a_rotated_journal_is_the_same(site: Site) -> None:
+    ids = OidGenerator(site.shard)
+    site.core.restore()
+    site.core.run_start()
+    oids = [ids.next(site.clock.timestamp_ms()) for _ in range(3)]
+    for oid in oids:
+        site.core.oms.write_ahead(site.submit(oid))
+        site.core.oms.know(site.submit(oid))
+    fill = ev.Fill(trade_id="1", price=Decimal(30_000), amount=Decimal("0.01"), fee=Decimal(1), timestamp=1)
+    site.venue.sink.on_order_event(site.venue.event(oids[0], K.FILLED, eid="7", fill=fill))
+    site.core.oms.mark_delivered()
+    site.core.gate.reduce_only("by hand")
+    snapshot = site.core.snapshot(site.journal.last_seq)
+    assert snapshot is not None
+    site.journal.rotate(snapshot)
+    site.venue.sink.on_order_event(site.venue.event(oids[1], K.CANCELED, eid="8"))
+    site.core.oms.mark_delivered()
+
+    again = Site(site.clock)
+    again.journal = again.core._journal = again.core.oms._journal = site.journal
+    assert again.core.restore() == 1
+    live, restored = (core.snapshot(site.journal.last_seq) for core in (site.core, again.core))
+    assert live is not None
+    assert restored is not None
+    assert state_hash(restored) == state_hash(live)
+    assert again.core.gate.state is site.core.gate.state
+    assert again.core.ids.next(0) > oids[-1]
+
+
+@site_test
+async def test_there_is_no_snapshot_while_the_strategy_has_not_been_told_of_all(site: Site) -> None:
+    oid = OidGenerator(site.shard).next(site.clock.timestamp_ms())
+    site.core.restore()
+    site.core.run_start()
+    site.core.oms.write_ahead(site.submit(oid))
+    site.core.oms.know(site.submit(oid))
+    site.venue.sink.on_order_event(site.venue.event(oid, K.ACCEPTED, eid="7"))
+    assert site.core.snapshot(site.journal.last_seq) is None
+    site.core.oms.mark_delivered()
+    assert site.core.snapshot(site.journal.last_seq) is not None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nexustrader._engine.storage import database_path
+from nexustrader._engine.storage import DeferredJournal, database_path
 from nexustrader.config import BasicConfig, Config, PrivateConnectorConfig, PublicConnectorConfig
-from nexustrader.constants import ExchangeType, settings
+from nexustrader.constants import ExchangeType, StorageType, settings
 from nexustrader.error import EngineBuildError
 from nexustrader.exchange import BinanceAccountType
 from nexustrader.strategy import Strategy
@@ -27,7 +29,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     settings.reload()
 
 
-def config() -> Config:
+def config(**changes: Any) -> Config:
     private = PrivateConnectorConfig(account_type=BinanceAccountType.USD_M_FUTURE)
     return Config(
         strategy_id="s",
@@ -39,6 +41,7 @@ def config() -> Config:
         },
         private_conn_config={ExchangeType.BINANCE: [private]},
         db_path="real.db",
+        **changes,
     )
 
 
@@ -54,3 +57,18 @@ def test_an_emulated_run_never_touches_the_real_journal(emulated: Path) -> None:
 def test_a_run_that_is_emulated_in_part_is_refused(emulated: Path) -> None:
     with pytest.raises(EngineBuildError, match="--emulate binance"):
         database_path(config())
+
+
+async def test_only_postgresql_is_mirrored_to() -> None:
+    assert await DeferredJournal().mirrored_by(config()) is None
+
+
+async def test_an_emulated_run_is_never_mirrored(emulated: Path) -> None:
+    assert await DeferredJournal().mirrored_by(config(storage_backend=StorageType.POSTGRESQL)) is None
+
+
+async def test_without_the_extra_postgresql_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    monkeypatch.delitem(sys.modules, "nexustrader.persistence.postgres", raising=False)
+    with pytest.raises(EngineBuildError, match="asyncpg is not installed: install the extra `postgres`"):
+        await DeferredJournal().mirrored_by(config(storage_backend=StorageType.POSTGRESQL))

@@ -299,13 +299,145 @@ async def test_cancelling_what_is_unknown_or_closed_tells_cancel_failed(desk: De
 
 
 @desk_test
-async def test_cancel_all_asks_once_for_every_open_order_of_the_symbol(desk: Desk) -> None:
-    first, second = await live(desk), await live(desk)
+async def test_cancel_all_cancels_each_of_our_orders_of_the_symbol_by_itself(desk: Desk) -> None:
+    oids = [await live(desk), await live(desk)]
+    desk.venue.commands.clear()
     desk.ems.cancel_all(ACCOUNT, SYMBOL)
-    command = desk.venue.commands[-1]
-    assert isinstance(command, ev.CancelAll)
-    assert set(command.oids) == {first, second}
+    assert [(type(c), getattr(c, "oid", None)) for c in desk.venue.commands] == [(ev.Cancel, o) for o in oids]
     assert desk.cache.get_open_orders(SYMBOL) == set()
+
+
+@desk_test
+async def test_cancel_all_again_sends_nothing_for_orders_whose_cancel_is_under_way_or_taken(
+    desk: Desk,
+) -> None:
+    oids = [await live(desk), await live(desk)]
+    desk.ems.cancel_all(ACCOUNT, SYMBOL)
+    desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
+    desk.venue.commands.clear()
+    desk.ems.cancel_all(ACCOUNT, SYMBOL)
+    assert desk.venue.commands == []
+    assert desk.cache.get_open_orders(SYMBOL, include_canceling=True) == set(oids)
+
+
+@desk_test
+async def test_the_results_of_two_cancels_of_one_order_are_not_mixed_up(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.cancel(oid, ws_fallback=False)
+    desk.cancel(oid, ws_fallback=True)
+    first, second = desk.venue.commands[-2:]
+    desk.venue.result(second, Conclusion.NOT_SENT, reason="not connected")
+    assert isinstance(desk.venue.commands[-1], ev.Cancel)
+    assert desk.venue.commands[-1].route is Route.REST, "the second one goes by REST, as it allows"
+    desk.venue.result(first, Conclusion.NOT_SENT, reason="not connected")
+    assert desk.names == [], "the other one is still under way"
+    desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
+    assert desk.names == ["CANCELING"]
+    assert not desk.ems.is_waiting
+
+
+@desk_test
+async def test_the_result_of_an_amendment_concludes_no_cancel(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.cancel(oid)
+    desk.ems.amend(oid, price=Decimal(29_000), amount=None, params={})
+    desk.venue.result(desk.venue.commands[-1], Conclusion.NOT_SENT, reason="not connected")
+    assert desk.ems.is_waiting
+    assert desk.names == ["AMEND_FAILED"]
+
+
+@desk_test
+async def test_of_two_cancels_that_come_to_nothing_one_refusal_is_told(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.venue.orders[oid] = desk.venue.event(oid, K.ACCEPTED, ev.Source.QUERY, eid="7")
+    desk.cancel(oid)
+    desk.cancel(oid)
+    for command in desk.venue.commands[-2:]:
+        desk.venue.result(command, Conclusion.REJECTED, reason="-2011: Unknown order sent.")
+    await asyncio.sleep(60)
+    assert desk.names == ["CANCEL_FAILED"]
+    assert desk.cache.get_open_orders(SYMBOL) == {oid}
+
+
+# -- replies that come late ----------------------------------------------------------------------------------
+
+
+@desk_test
+async def test_a_late_ack_settles_an_order_that_nobody_could_be_asked_about(desk: Desk) -> None:
+    oid = desk.create()
+    (command,) = desk.venue.commands
+    desk.venue.unreachable = True
+    desk.venue.result(command, Conclusion.UNKNOWN, reason="no ACK within 5000 ms")
+    await asyncio.sleep(20)
+    acked = desk.venue.event(oid, K.ACKED, ev.Source.ACK, eid="7")
+    desk.venue.result(command, Conclusion.ACCEPTED, events=[acked], is_late=True)
+    assert desk.state(oid).public_status is OrderStatus.PENDING
+    assert desk.state(oid).eid == "7"
+    assert desk.names == ["UNKNOWN", "RESURRECTED", "PENDING"]
+
+
+@desk_test
+async def test_a_late_refusal_closes_an_order_in_doubt_at_once(desk: Desk) -> None:
+    oid = desk.create()
+    (command,) = desk.venue.commands
+    desk.venue.unreachable = True
+    desk.venue.result(command, Conclusion.UNKNOWN, reason="no ACK within 5000 ms")
+    await asyncio.sleep(1)
+    desk.venue.result(command, Conclusion.REJECTED, reason="-2019: Margin is insufficient.", is_late=True)
+    assert desk.names == ["UNKNOWN", "FAILED"]
+    assert desk.told[-1][1].reason == "-2019: Margin is insufficient."
+    assert desk.state(oid).is_closed
+
+
+@desk_test
+async def test_a_late_refusal_does_not_close_an_order_that_the_stream_has_shown(desk: Desk) -> None:
+    oid = desk.create()
+    (command,) = desk.venue.commands
+    desk.venue.result(command, Conclusion.UNKNOWN, reason="no ACK within 5000 ms")
+    desk.on_order_event(desk.venue.event(oid, K.ACCEPTED, eid="7"))
+    await asyncio.sleep(1)
+    desk.ws_results.clear()
+    desk.venue.result(command, Conclusion.REJECTED, reason="-2010: no", is_late=True)
+    assert desk.state(oid).public_status is OrderStatus.ACCEPTED
+    assert desk.ws_results == []
+
+
+@desk_test
+async def test_a_late_ack_brings_back_an_order_that_was_given_up(desk: Desk) -> None:
+    oid = desk.create(type=OrderType.MARKET, price=None)
+    (command,) = desk.venue.commands
+    desk.venue.result(command, Conclusion.UNKNOWN, reason="no ACK within 5000 ms")
+    await asyncio.sleep(60)
+    assert desk.state(oid).public_status is OrderStatus.FAILED
+    desk.venue.orders[oid] = desk.venue.event(
+        oid, K.FILLED, ev.Source.QUERY, filled=Decimal("0.01"), average=Decimal(30_000), eid="7"
+    )
+    desk.venue.result(command, Conclusion.ACCEPTED, is_late=True)
+    await asyncio.sleep(2)
+    assert desk.names[-3:] == ["RESURRECTED", "PENDING", "FILLED"]
+
+
+@desk_test
+async def test_a_late_answer_to_a_cancel_is_the_venues_word_too(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.venue.unreachable = True
+    desk.cancel(oid)
+    command = desk.venue.commands[-1]
+    desk.venue.result(command, Conclusion.UNKNOWN, reason="no ACK within 5000 ms")
+    ended = desk.venue.event(oid, K.CANCELED, ev.Source.ACK)
+    desk.venue.result(command, Conclusion.ACCEPTED, events=[ended], is_late=True)
+    assert desk.names == ["CANCELING", "CANCELED"]
+
+
+@desk_test
+async def test_a_late_result_concludes_no_command_that_is_under_way(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.cancel(oid)
+    lost = desk.venue.commands[-1]
+    desk.venue.result(lost, Conclusion.UNKNOWN, reason="no ACK within 5000 ms")
+    desk.cancel(oid)
+    desk.venue.result(lost, Conclusion.ACCEPTED, is_late=True)
+    assert desk.ems.is_waiting
 
 
 # -- the journal ---------------------------------------------------------------------------------------------

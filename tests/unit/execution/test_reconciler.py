@@ -13,7 +13,7 @@ from nexustrader.constants import OrderStatus, OrderType, WsOrderResultType
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.error import VenueRejected
-from nexustrader.execution.reconciler import _Doubt
+from nexustrader.execution.doubts import Doubt
 from virtual_time import LoopClock, run_virtual
 
 K = ev.EventKind
@@ -110,12 +110,13 @@ async def test_a_market_order_that_was_acknowledged_and_then_denied_fails_after_
     assert desk.names == ["PENDING", "FAILED"]
 
 
-def test_an_unanswered_question_is_logged_ever_more_rarely() -> None:
-    doubt = _Doubt(0, (1.0,))
+@desk_test
+async def test_an_unanswered_question_is_logged_ever_more_rarely(desk: Desk) -> None:
+    doubt = Doubt(desk.state(await live(desk)), 0, HORIZON_S * 1000, (1.0,))
     lines = 0
     for _ in range(1_000):
         lines += doubt.is_worth_a_line
-        doubt.note(None)
+        doubt.note(None, 0)
     assert lines == 10
 
 
@@ -199,6 +200,7 @@ async def test_the_end_after_a_cancel_is_asked_for_until_it_is_known(desk: Desk)
 
 @desk_test
 async def test_an_order_that_a_cancel_of_all_did_not_reach_is_told_and_listed_again(desk: Desk) -> None:
+    desk.ems._is_alone = True
     oid = await live(desk)
     show(desk, oid, K.ACCEPTED)
     desk.ems.cancel_all(ACCOUNT, SYMBOL)
@@ -426,6 +428,7 @@ def test_a_cancel_that_was_under_way_when_the_process_died_ends_one_way_or_the_o
         first.cancel(oid)
         first.venue.result(first.venue.commands[-1], Conclusion.ACCEPTED)
         show(first, oid, K.ACCEPTED)
+        first.oms.mark_delivered()
         desk = restarted(first)
         await desk.reconciler.start_up(ACCOUNT)
         await asyncio.sleep(60)

@@ -97,3 +97,26 @@ def test_balances_are_found_by_account_type_and_name() -> None:
     cache.put_balance("binance:SPOT:mm1", mine)
     assert cache.get_balance(BinanceAccountType.SPOT, "mm1") == mine
     assert cache.get_balance(BinanceAccountType.SPOT).balances == {}
+
+
+def test_only_so_many_keys_are_kept_and_never_is_one_of_an_open_order_dropped() -> None:
+    cache = Cache(keys_max=3)
+    for n in range(10):
+        status = OrderStatus.ACCEPTED if n in (0, 2) else OrderStatus.CANCELED
+        cache.reserve_idempotent_create_order(f"key{n}", str(n))
+        cache.put_order(an_order(str(n), status))
+    assert {key for key, _ in cache.idempotency_keys()} == {"key0", "key2", "key9"}
+    assert cache.reserve_idempotent_create_order("key0", "other") == "0"
+
+
+def test_the_newest_key_is_kept_even_when_all_others_belong_to_open_orders() -> None:
+    cache = Cache(keys_max=2)
+    for n in range(30):
+        assert cache.reserve_idempotent_create_order(f"key{n}", str(n)) == str(n)
+        cache.put_order(an_order(str(n), OrderStatus.ACCEPTED))
+    assert len(cache.idempotency_keys()) == 30
+    for n in range(30):
+        cache.put_order(an_order(str(n), OrderStatus.CANCELED))
+    cache.reserve_idempotent_create_order("new", "new")
+    cache.reserve_idempotent_create_order("newer", "newer")
+    assert {key for key, _ in cache.idempotency_keys()} == {"new", "newer"}

@@ -337,13 +337,14 @@ def test_journal_of_an_older_version_is_converted(
     open_journal: OpenJournal, path: Path, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(open_journal, record, 1)
-    monkeypatch.setattr(layout, "FORMAT_VERSION", layout.FORMAT_VERSION + 1)
+    present = layout.FORMAT_VERSION
+    monkeypatch.setattr(layout, "FORMAT_VERSION", present + 1)
     steps = ("CREATE TABLE {p}_extra (x)", "INSERT INTO {p}_extra VALUES (1)")
-    monkeypatch.setattr(layout, "MIGRATIONS", {1: steps})
+    monkeypatch.setattr(layout, "MIGRATIONS", {present: steps})
     assert list(open_journal().replay()) == [record(1)]
     with direct(path) as connection:
         rows = connection.execute("SELECT format, x FROM grid_alice_header, grid_alice_extra").fetchall()
-    assert rows == [(2, 1)]
+    assert rows == [(present + 1, 1)]
 
 
 def test_conversion_that_fails_leaves_the_journal_as_it_was(
@@ -351,13 +352,15 @@ def test_conversion_that_fails_leaves_the_journal_as_it_was(
 ) -> None:
     fill(open_journal, record, 1)
     with monkeypatch.context() as patch:
+        patch.setattr(
+            layout, "MIGRATIONS", {layout.FORMAT_VERSION: ("CREATE TABLE {p}_x (x)", "no SQL at all")}
+        )
         patch.setattr(layout, "FORMAT_VERSION", layout.FORMAT_VERSION + 1)
-        patch.setattr(layout, "MIGRATIONS", {1: ("CREATE TABLE {p}_extra (x)", "no SQL at all")})
         with pytest.raises(JournalError, match="syntax error"):
             open_journal()
     assert list(open_journal().replay()) == [record(1)]
     with direct(path) as connection:
-        assert not connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '%extra'").fetchall()
+        assert not connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '%_x'").fetchall()
 
 
 # -- damage ------------------------------------------------------------------------------------------------

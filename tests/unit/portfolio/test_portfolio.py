@@ -33,20 +33,24 @@ def test_the_venues_word_alone_does_not_move_a_position() -> None:
     assert portfolio.disagrees(ACCOUNT, SYMBOL)
 
 
-def test_a_snapshot_is_adopted_and_what_it_lacks_is_flat() -> None:
+def test_a_list_differs_where_our_fills_add_up_to_something_else_and_what_it_lacks_is_flat() -> None:
     portfolio, cache, _ = a_portfolio()
-    assert [e.signed_amount for e in portfolio.on_position_snapshot(ACCOUNT, [stated("2")])] == [Decimal(2)]
+    (event,) = portfolio.differences(ACCOUNT, [stated("2")]).values()
+    assert cache.get_position(SYMBOL) is None
+    portfolio.adjust(event)
     position = cache.get_position(SYMBOL)
     assert position is not None
     assert (position.signed_amount, position.entry_price) == (Decimal(2), 30_000.0)
-    assert portfolio.on_position_snapshot(ACCOUNT, [stated("2")]) == []
-    assert len(portfolio.on_position_snapshot(ACCOUNT, [])) == 1
+    assert portfolio.differences(ACCOUNT, [stated("2")]) == {}
+    (flat,) = portfolio.differences(ACCOUNT, []).values()
+    portfolio.adjust(flat)
     assert cache.get_position(SYMBOL) is None
 
 
 def test_an_adopted_position_no_longer_disagrees() -> None:
     portfolio, _, _ = a_portfolio()
-    portfolio.on_position_snapshot(ACCOUNT, [stated("2")])
+    portfolio.on_position(stated("1"))
+    portfolio.adjust(stated("2"))
     assert not portfolio.disagrees(ACCOUNT, SYMBOL)
 
 
@@ -65,12 +69,14 @@ def test_a_balance_is_told_when_it_changes_and_only_then() -> None:
 def test_an_older_balance_never_overwrites_a_newer_one() -> None:
     portfolio, _, _ = a_portfolio()
     portfolio.on_balance(balance("USDT", "9", 5))
-    portfolio.on_balance_snapshot(ACCOUNT, [balance("USDT", "10", 4)])
+    assert not portfolio.on_balance_snapshot(ACCOUNT, [balance("USDT", "10", 4)]), "one of them is stale"
+    assert portfolio.on_balance_snapshot(ACCOUNT, [balance("USDT", "9", 4)]), "they agree"
     assert portfolio.balances()[ACCOUNT].balance_total["USDT"] == Decimal(9)
 
 
 def test_an_asset_that_a_snapshot_does_not_list_is_zero() -> None:
     portfolio, _, _ = a_portfolio()
     portfolio.on_balance(balance("BTC", "1", 1))
-    portfolio.on_balance_snapshot(ACCOUNT, [balance("USDT", "10", 2)])
+    assert portfolio.on_balance_snapshot(ACCOUNT, [balance("USDT", "10", 2)])
+    assert portfolio.on_balance_snapshot(ACCOUNT, [])
     assert portfolio.balances()[ACCOUNT].balance_total == {"BTC": Decimal(0), "USDT": Decimal(10)}

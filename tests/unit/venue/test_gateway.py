@@ -24,11 +24,67 @@ async def test_an_order_reaches_the_socket_in_the_same_call_and_its_ack_is_accep
 
 
 @account_test
-async def test_no_ack_in_time_is_unknown_and_a_later_reply_changes_nothing_here(a: Account) -> None:
+async def test_no_ack_in_time_is_unknown_and_the_reply_that_comes_later_is_told_as_late(a: Account) -> None:
     a.submit()
     await asyncio.sleep(5.1)
     a.reply({"status": 400, "error": {"code": -2019, "msg": "Margin is insufficient."}})
-    assert [r.conclusion for r in a.results] == [Conclusion.UNKNOWN]
+    a.reply({"status": 400, "error": {"code": -2019, "msg": "Margin is insufficient."}})
+    assert [(r.conclusion, r.is_late) for r in a.results] == [
+        (Conclusion.UNKNOWN, False),
+        (Conclusion.REJECTED, True),
+    ]
+
+
+@account_test
+async def test_a_late_ack_carries_the_order_that_the_venue_made(a: Account) -> None:
+    a.submit()
+    await asyncio.sleep(30)
+    a.reply(
+        {"status": 200, "result": {"orderId": 7, "clientOrderId": OID, "status": "NEW", "symbol": "BTCUSDT"}}
+    )
+    assert [(r.conclusion, r.is_late) for r in a.results] == [
+        (Conclusion.UNKNOWN, False),
+        (Conclusion.ACCEPTED, True),
+    ]
+    assert a.results[1].events[0].eid == "7"
+
+
+@account_test
+async def test_a_late_reply_that_leaves_the_doubt_is_no_second_conclusion(a: Account) -> None:
+    a.submit()
+    await asyncio.sleep(5.1)
+    a.reply(
+        {"status": 503, "error": {"code": -1007, "msg": "Timeout waiting for response from backend server."}}
+    )
+    assert a.conclusions == [Conclusion.UNKNOWN]
+
+
+@account_test
+async def test_what_was_lost_with_its_socket_has_no_late_reply(a: Account) -> None:
+    a.submit()
+    await asyncio.sleep(5.1)
+    request_id = json.loads(a.order_socket.sent[-1])["id"]
+    a.order_socket.break_off()
+    await asyncio.sleep(30)
+    a.order_socket.push(
+        json.dumps({"id": request_id, "status": 400, "error": {"code": -2019, "msg": "no"}}).encode()
+    )
+    assert a.conclusions == [Conclusion.UNKNOWN]
+
+
+@account_test
+async def test_the_result_of_a_cancel_says_which_of_several_it_concludes(a: Account) -> None:
+    a.cancel(attempt=1)
+    a.cancel(attempt=2)
+    a.reply({"status": 400, "error": {"code": -2011, "msg": "Unknown order sent."}})
+    assert [r.attempt for r in a.results] == [2]
+
+
+@account_test
+async def test_a_private_stream_that_is_suspected_of_silence_is_begun_anew(a: Account) -> None:
+    a.gateway.renew("it did not tell of an order")
+    await asyncio.sleep(30)
+    assert a.statuses == ["connected", "disconnected", "connected", "reconnected"]
 
 
 @account_test

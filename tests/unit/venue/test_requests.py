@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nexustrader.kernel.clock import VirtualClock
+from nexustrader.venue import requests as module
 from nexustrader.venue.requests import PendingRequests
 
 MS = 1_000_000
@@ -76,3 +79,31 @@ def test_a_timeout_callback_may_add_a_request() -> None:
     requests.add("first", "first")
     clock.advance_to(10_000 * MS)
     assert seen == ["first", "again1", "again2"]
+
+
+def test_a_reply_after_the_timeout_is_matched_as_late_and_once() -> None:
+    clock, requests, _ = pending()
+    requests.add("1", "a")
+    assert requests.take_late("1") is None
+    clock.advance_to(5_000 * MS)
+    assert requests.take_late("1") == "a"
+    assert requests.take_late("1") is None
+
+
+def test_only_the_latest_of_the_requests_without_reply_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LATE_MAX", 2)
+    clock, requests, _ = pending()
+    for request_id in "123":
+        requests.add(request_id, request_id)
+    clock.advance_to(5_000 * MS)
+    assert [requests.take_late(request_id) for request_id in "123"] == [None, "2", "3"]
+
+
+def test_a_disconnect_forgets_requests_whose_reply_can_no_longer_come() -> None:
+    clock, requests, _ = pending()
+    requests.add("1", "a")
+    clock.advance_to(5_000 * MS)
+    assert requests.take_all() == []
+    assert requests.take_late("1") is None

@@ -187,6 +187,17 @@ def test_amending_needs_both_values_and_futures(spot, perp):
             VENUE.position_mode_request(USD_M),
             Request("GET", "/fapi/v1/positionSide/dual", (), Security.SIGNED, 30),
         ),
+        (VENUE.dead_man_request(SPOT, "BTCUSDT", 120_000), None),
+        (
+            VENUE.dead_man_request(USD_M, "BTCUSDT", 120_000),
+            Request(
+                "POST",
+                "/fapi/v1/countdownCancelAll",
+                (("symbol", "BTCUSDT"), ("countdownTime", "120000")),
+                Security.SIGNED,
+                10,
+            ),
+        ),
         (
             VENUE.listen_key_request(USD_M, keepalive=False),
             Request("POST", "/fapi/v1/listenKey", (), Security.KEY),

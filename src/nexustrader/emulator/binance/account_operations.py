@@ -21,7 +21,7 @@ SUCCESS = {"code": 200, "msg": "success"}
 def spot_account(call: Call) -> object:
     """Balances and rights of the spot account."""
     account = call.owner
-    balances = account.spot_balances(ASSETS[SPOT])
+    balances = account.spot_balances(dict.fromkeys((*ASSETS[SPOT], *account.ledgers[SPOT].assets())))
     if requests.flag(call.params, "omitZeroBalances"):
         balances = {asset: amounts for asset, amounts in balances.items() if any(amounts)}
     listing = LISTINGS[SPOT]["BTCUSDT"]

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.admin import MarketMove, move_market
+from nexustrader.emulator.binance.moves import MarketMove, move_market
 from nexustrader.emulator.binance.server import HOST, Server
 from nexustrader.emulator.binance.venue import Settings, Venue
 from nexustrader.emulator.faults import Fault

@@ -201,6 +201,11 @@ def account_position(balances: Mapping[str, tuple[Decimal, Decimal]], now_ms: in
     }
 
 
+def balance_update(asset: str, change: Decimal, now_ms: int) -> Body:
+    """The event balanceUpdate of a deposit, a withdrawal or a transfer."""
+    return {"e": "balanceUpdate", "E": now_ms, "a": asset, "d": eight(change), "T": now_ms}
+
+
 def _amounts(record: OrderRecord) -> Body:
     return {
         "price": eight(record.price),

@@ -190,7 +190,7 @@ def order_trade_update(
             "V": record.stp,
             "pm": "NONE",
             "gtd": 0,
-            "er": EXPIRY_CODES[record.expiry_reason],
+            "er": EXPIRY_CODES.get(record.expiry_reason, "0"),
         },
     }
 
@@ -215,16 +215,26 @@ def trade_lite(record: OrderRecord, execution: Execution, now_ms: int) -> Body:
     }
 
 
-def account_update(wallets: Mapping[str, Decimal], positions: list[PositionView], now_ms: int) -> Body:
-    """The event ACCOUNT_UPDATE after an execution: absolute wallets and positions that changed."""
+def account_update(
+    wallets: Mapping[str, Decimal],
+    positions: list[PositionView],
+    now_ms: int,
+    *,
+    reason: str = "ORDER",
+    change: Decimal = ZERO,
+) -> Body:
+    """The event ACCOUNT_UPDATE: absolute wallets and positions that changed.
+
+    `change` is what came to the wallets other than by profit and fees.
+    """
     return {
         "e": "ACCOUNT_UPDATE",
         "E": now_ms,
         "T": now_ms,
         "a": {
-            "m": "ORDER",
+            "m": reason,
             "B": [
-                {"a": asset, "wb": eight(wallet), "cw": eight(wallet), "bc": "0"}
+                {"a": asset, "wb": eight(wallet), "cw": eight(wallet), "bc": short(eight(change))}
                 for asset, wallet in wallets.items()
             ],
             "P": [_position_event(view) for view in positions],

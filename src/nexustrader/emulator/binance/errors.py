@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 # Texts with a {} take their arguments in order.
 TEXTS: dict[int, str] = {
+    -1000: "Unknown error, please check your request or try again later.",
     -1001: "Internal error; unable to process your request. Please try again.",
     -1003: "Too many requests; current limit of IP({}) is {} requests per minute. "
     "Please use WebSocket Streams for live updates to avoid polling the API.",
+    -1006: "An unexpected response was received from the message bus. Execution status unknown.",
     -1007: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
     -1008: "Request throttled by system-level protection. Reduce-only/close-position orders are exempt. "
     "Please try again.",
@@ -85,7 +87,10 @@ STATUS: dict[int, int] = {-1003: 429, -1015: 429, -1007: 408, -1008: 503, -2014:
 
 
 class ApiError(Exception):
-    """A refusal with its code, text and HTTP status, and the headers that go with it."""
+    """A refusal with its code, text and HTTP status, and the headers that go with it.
+
+    A `page` is sent instead of the JSON on REST.
+    """
 
     def __init__(
         self,
@@ -95,6 +100,7 @@ class ApiError(Exception):
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
         data: Mapping[str, object] | None = None,
+        page: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -102,6 +108,7 @@ class ApiError(Exception):
         self.status = STATUS.get(code, 400) if status is None else status
         self.headers = dict(headers or {})
         self.data = dict(data) if data is not None else None
+        self.page = page
 
     def body(self) -> dict[str, object]:
         """The error object as it stands in a reply."""

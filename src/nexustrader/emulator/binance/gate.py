@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from nexustrader.emulator.binance.accounts import Account, Accounts
+from nexustrader.emulator.binance.canned import as_error
 from nexustrader.emulator.binance.errors import ApiError, refusal
 from nexustrader.emulator.binance.operation import KEY, NONE, Call, Operation
 from nexustrader.emulator.binance.product import Product
+from nexustrader.emulator.binance.reads import as_read, carry_out
 from nexustrader.emulator.binance.security import Verifier, check_key_format, check_signature, check_time
 from nexustrader.emulator.faults import AFTER, BEFORE, Fault, FaultPlan
 
@@ -60,22 +62,28 @@ class Gate:
             "route": route,
             "product": self.product.name,
             "symbol": params.get("symbol"),
+            "client_id": params.get("newClientOrderId") or params.get("origClientOrderId"),
         }
         try:
             weight = operation.weight_of(params)
             self.product.limiter.charge_request(address, weight, now_ms)
             account = self.identify(operation.security, params, identity, now_ms)
-            fault = self._faults.take(BEFORE, **about)
-            if fault is not None:
-                return Outcome(error=_as_error(fault), fault=fault, account=account)
-            call = Call(product=self.product, params=params, now_ms=now_ms, account=account)
-            result = operation.handler(call)
         except ApiError as refused:
             return Outcome(error=refused, account=account)
+        fault = self._faults.take(BEFORE, **about)
+        if fault is not None:
+            return Outcome(error=as_error(fault, address, now_ms), fault=fault, account=account)
+        call = Call(product=self.product, params=params, now_ms=now_ms, account=account, about=about)
+        result, error = carry_out(operation, call)
+        if self._faults.pending:
+            result, error = as_read(operation, call, (result, error))
+        if error is not None:
+            return Outcome(error=error, account=account)
         if operation.free:
             self.product.limiter.return_weight(address, weight, now_ms)
         fault = self._faults.take(AFTER, **about)
-        error = _as_error(fault) if fault is not None and fault.action == "http_status_after" else None
+        if fault is not None and fault.action == "http_status_after":
+            error = as_error(fault, address, now_ms)
         return Outcome(result=result, error=error, fault=fault, account=account)
 
     def identify(
@@ -102,9 +110,3 @@ class Gate:
             raise refusal(-1102, "signature")
         check_time(params, now_ms)
         check_signature(verifier, identity.payload, identity.signature)
-
-
-def _as_error(fault: Fault) -> ApiError:
-    """The error that a fault answers with."""
-    status = 400 if fault.action == "reject_next" else fault.status
-    return ApiError(fault.code, fault.msg, status=status)

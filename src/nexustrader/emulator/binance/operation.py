@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from nexustrader.emulator.binance.accounts import Account
+from nexustrader.emulator.binance.past import Past
 from nexustrader.emulator.binance.product import Product
+from nexustrader.emulator.binance.trading import Trading
+from nexustrader.emulator.faults import HANDLING, Fault
 
 NONE = "none"
 KEY = "key"  # the key header only
@@ -23,12 +26,23 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     params: Params
     now_ms: int
     account: Account | None = None
+    about: Mapping[str, str | None] = {}
+    past: Past | None = None  # what queries see instead of the present
 
     @property
     def owner(self) -> Account:
         """The account that asks; only for operations that need a key."""
         assert self.account is not None
         return self.account
+
+    @property
+    def orders(self) -> Trading | Past:
+        """The orders as a query sees them."""
+        return self.past or self.product.trading
+
+    def strike(self, action: str, **more: str | None) -> Fault | None:
+        """The fault of this name that strikes the request while it is handled; None for none."""
+        return self.product.faults.take(HANDLING, (action,), **{**self.about, **more})
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nexustrader.emulator.binance import account_operations as account
 from nexustrader.emulator.binance import market_operations as market
 from nexustrader.emulator.binance import order_operations as order
+from nexustrader.emulator.binance.dead_man import countdown_cancel_all
 from nexustrader.emulator.binance.operation import KEY, SIGNED, Call, Operation, Params
 from nexustrader.emulator.binance.topics import SPOT, USDM
 
@@ -133,6 +134,7 @@ REST: dict[str, Rest] = {
         ("PUT", "/fapi/v1/order"): _U_MODIFY,
         ("DELETE", "/fapi/v1/order"): _U_CANCEL,
         ("DELETE", "/fapi/v1/allOpenOrders"): _usdm("order.cancelAll", order.cancel_all),
+        ("POST", "/fapi/v1/countdownCancelAll"): _usdm("countdownCancelAll", countdown_cancel_all, weight=10),
         ("GET", "/fapi/v1/order"): _U_QUERY,
         ("GET", "/fapi/v1/openOrder"): _usdm("openOrder", order.query_open),
         ("GET", "/fapi/v1/openOrders"): _usdm(

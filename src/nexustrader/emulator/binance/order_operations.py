@@ -24,10 +24,11 @@ def place(call: Call) -> object:
     parse = requests.spot_order if call.product.name == SPOT else requests.usdm_order
     request = parse(call.params, call.product.listings)
     call.product.limiter.charge_order(call.owner.name, call.now_ms)
-    record = call.product.trading.place(call.owner, request)
+    record, may_ack = call.product.mishaps.place(call, request)
     if call.product.name == SPOT:
         return encode_spot.new_order(record, request.response, record.executions, call.now_ms)
-    encode = encode_usdm.acknowledged if request.response == "ACK" else encode_usdm.new_order
+    acks = request.response == "ACK" and may_ack
+    encode = encode_usdm.acknowledged if acks else encode_usdm.new_order
     return encode(record, with_averages=call.product.with_averages)
 
 
@@ -40,13 +41,18 @@ def test(call: Call) -> object:
 
 def cancel(call: Call) -> object:
     """Cancels one order."""
-    record = _find(call, missing=-2011)
+    record, trading, mishaps = _find(call, missing=-2011), call.product.trading, call.product.mishaps
+    mishaps.before_change(call, record)
+    cancel_id = None
     if call.product.name == SPOT:
-        cancel_id = requests.client_id(call.params, "newClientOrderId", SPOT) or call.product.trading.new_id()
-        call.product.trading.cancel(record, cancel_id)
-        return encode_spot.canceled(record, cancel_id, call.now_ms)
-    call.product.trading.cancel(record)
-    return encode_usdm.new_order(record, with_averages=call.product.with_averages)
+        cancel_id = requests.client_id(call.params, "newClientOrderId", SPOT) or trading.new_id()
+    shown = mishaps.instead_of_cancel(call, record)
+    if shown is None:
+        trading.cancel(record, cancel_id)
+        shown = record
+    if cancel_id is not None:
+        return encode_spot.canceled(shown, cancel_id, call.now_ms)
+    return encode_usdm.new_order(shown, with_averages=call.product.with_averages)
 
 
 def cancel_all(call: Call) -> object:
@@ -57,7 +63,7 @@ def cancel_all(call: Call) -> object:
     if call.product.name == SPOT and not records:
         raise refusal(-2011)
     canceled = []
-    for record in records:
+    for record in call.product.mishaps.to_cancel(call, records):
         cancel_id = trading.new_id()
         trading.cancel(record, cancel_id)
         canceled.append(encode_spot.canceled(record, cancel_id, call.now_ms))
@@ -76,6 +82,7 @@ def modify(call: Call) -> object:
     assert price is not None
     assert amount is not None
     call.product.limiter.charge_order(call.owner.name, call.now_ms)
+    call.product.mishaps.before_change(call, record)
     call.product.trading.modify(call.owner, record, price, amount)
     modify_id = requests.integer(params, "modifyId")
     return encode_usdm.modified(record, modify_id, with_averages=call.product.with_averages)
@@ -111,7 +118,7 @@ def open_orders(call: Call) -> object:
     symbol = None
     if call.params.get("symbol"):
         symbol = requests.symbol(call.params, call.product.listings).symbol
-    return [_order(record) for record in call.product.trading.open_orders(call.owner, symbol)]
+    return [_order(record) for record in call.orders.open_orders(call.owner, symbol)]
 
 
 def all_orders(call: Call) -> object:
@@ -121,7 +128,7 @@ def all_orders(call: Call) -> object:
     start_ms, end_ms = requests.integer(params, "startTime"), requests.integer(params, "endTime")
     rows = [
         record
-        for record in call.product.trading.orders(call.owner, listing.symbol)
+        for record in call.orders.orders(call.owner, listing.symbol)
         if (first_id is None or record.order_id >= first_id) and _within(record.created_ms, start_ms, end_ms)
     ]
     return [
@@ -137,7 +144,7 @@ def my_trades(call: Call) -> object:
     start_ms, end_ms = requests.integer(params, "startTime"), requests.integer(params, "endTime")
     rows: list[tuple[OrderRecord, Execution]] = [
         (record, execution)
-        for record in call.product.trading.orders(call.owner, listing.symbol)
+        for record in call.orders.orders(call.owner, listing.symbol)
         if order_id in {None, record.order_id}
         for execution in record.executions
         if (first_id is None or execution.trade_id >= first_id)
@@ -157,7 +164,7 @@ def _find(call: Call, missing: int) -> OrderRecord:
     """The order that a request names. Raises ApiError `missing` when the account has none such."""
     listing = requests.symbol(call.params, call.product.listings)
     order_id, client_id = requests.order_key(call.params)
-    record = call.product.trading.find(call.owner, listing.symbol, order_id, client_id)
+    record = call.orders.find(call.owner, listing.symbol, order_id, client_id)
     if record is None:
         raise refusal(missing)
     return record

@@ -26,6 +26,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     combined: bool = False
     names: tuple[str, ...] = ()
     user_events: dict[str, frozenset[str]] = {}
+    return_rate_limits: bool = True
 
 
 def resolve(path: str, query: str) -> Target | None:
@@ -47,7 +48,8 @@ def _of_product(product: str, path: str, query: str) -> Target | None:
     if parts[0] == ("api" if product == SPOT else "fapi"):
         return Target(product=product, service=REST, path=path)
     if parts == (["ws-api", "v3"] if product == SPOT else ["ws-fapi", "v1"]):
-        return Target(product=product, service=API, path=path)
+        silent = ("returnRateLimits", "false") in parse_qsl(query)
+        return Target(product=product, service=API, path=path, return_rate_limits=not silent)
     route = PUBLIC
     if product == USDM and parts[0] in _ROUTES:
         route, parts = parts[0], parts[1:]

@@ -14,7 +14,7 @@ from nexustrader.emulator.binance.wire import MarketWire
 from nexustrader.kernel.ports import Clock, TimerHandle
 
 NS_PER_MS = 1_000_000
-TICK_MS = 50  # how often streams with a cadence are looked at
+PUSH_MS = 50  # how often streams with a cadence are looked at
 
 encode = msgspec.json.encode
 
@@ -22,11 +22,14 @@ encode = msgspec.json.encode
 class Publisher:
     """The audience of all markets of one product. Nothing is encoded for nobody."""
 
-    def __init__(self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock) -> None:
+    def __init__(
+        self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock, push_ms: int = PUSH_MS
+    ) -> None:
         self._hub = hub
         self._markets = markets
         self._wire = wire
         self._clock = clock
+        self._push_ms = push_ms
         self._timer: TimerHandle | None = None
         for market in markets.values():
             market.audience = self
@@ -84,7 +87,7 @@ class Publisher:
             for stream in self._hub.of(symbol, topics.MARK_PRICE):
                 if stream.is_due(now_ms):
                     stream.push(encode(market_usdm.mark_price(market, now_ms)))
-        self._timer = self._clock.call_at((now_ms + TICK_MS) * NS_PER_MS, self._tick)
+        self._timer = self._clock.call_at((now_ms + self._push_ms) * NS_PER_MS, self._tick)
 
     def _push_kline(self, market: Market, stream: Subscribed, now_ms: int) -> None:
         """A candle that closed once more, as closed; the open one at its cadence."""

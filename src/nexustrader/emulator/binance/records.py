@@ -10,6 +10,7 @@ from nexustrader.emulator.binance.instruments import Listing
 from nexustrader.sim.types import SimOrder
 
 ZERO = Decimal(0)
+CLOSE_OUT = "LIQUIDATION"  # type of the venue's own orders against an account
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):

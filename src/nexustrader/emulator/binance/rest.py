@@ -1,12 +1,10 @@
-"""REST: a request line and a form body in, JSON and usage headers out."""
+"""REST: a request line and a form body in, JSON and usage headers out. No transport: what to do is said as data."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import msgspec
-from aiohttp import web
 
 from nexustrader.emulator.binance.errors import ApiError, refusal
 from nexustrader.emulator.binance.gate import Gate, Identity, Outcome
@@ -15,84 +13,131 @@ from nexustrader.emulator.binance.operations import REST
 from nexustrader.emulator.binance.security import rest_params, rest_payload
 from nexustrader.emulator.binance.topics import SPOT
 from nexustrader.emulator.faults import Fault
+from nexustrader.emulator.garble import CONTENT_TYPES, GARBLE
 
-HOLD_S_MAX = 120.0  # how long an unanswered request is held open
-HOLD_STEP_S = 0.02
 BODY_BYTES_MAX = 1_048_576
 
-Stopping = Callable[[], bool]
+SEND = "send"
+HOLD = "hold"
+CUT = "cut"
+
+_HTML = {"Content-Type": "text/html; charset=utf-8"}
+_JSON = {"Content-Type": "application/json"}
+_NOT_FOUND = b"<html><body><h2>404 Not found</h2></body></html>"
+
+
+class RestCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request. `raw_path` is path and query as sent; header names are in lower case."""
+
+    method: str
+    raw_path: str
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    address: str = "unknown"
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What the transport does with a reply: send it, hold the client until it goes away, or cut the connection.
+
+    `delay_ms` passes before that.
+    """
+
+    kind: str = SEND
+    delay_ms: int = 0
+
+
+class RestReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP reply and how it reaches the client."""
+
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    delivery: Delivery = Delivery()
 
 
 class Rest:
     """Answers the REST requests of one product."""
 
-    def __init__(self, gate: Gate, stopping: Stopping) -> None:
+    def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._product = gate.product
-        self._stopping = stopping
         self._table = REST[gate.product.name]
 
-    async def handle(self, request: web.Request, path: str) -> web.StreamResponse:
+    def answer(self, call: RestCall, path: str) -> RestReply:
         """Answers one request; `path` is the venue's, without a prefix of ours."""
-        operation = self._table.get((request.method, path))
+        operation = self._table.get((call.method, path))
         if operation is None:
-            return self._unknown(request.method, path)
-        query = request.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
-        body = await request.read()
-        params = rest_params(query, body)
+            return self._unknown(call.method, path)
+        query = call.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
+        params = rest_params(query, call.body)
         identity = Identity(
-            api_key=request.headers.get("X-MBX-APIKEY"),
-            payload=rest_payload(query, body),
+            api_key=call.headers.get("x-mbx-apikey"),
+            payload=rest_payload(query, call.body),
             signature=params.get("signature"),
         )
-        address = request.remote or "unknown"
-        outcome = self._gate.serve(operation, params, identity, address=address, route="rest")
-        return await self._reply(request, operation, outcome, address)
+        outcome = self._gate.serve(operation, params, identity, address=call.address, route="rest")
+        return self._reply(operation, outcome, call.address)
 
-    async def _reply(
-        self, request: web.Request, operation: Operation, outcome: Outcome, address: str
-    ) -> web.StreamResponse:
-        fault = outcome.fault
-        if fault is not None:
-            if fault.action in {"drop_request", "drop_ack"}:
-                await self._hold(request)
-            if fault.action in {"drop_request", "drop_ack", "reset_before", "reset_after"}:
-                if request.transport is not None:
-                    request.transport.abort()
-                return web.Response()
-            if fault.action == "delay_ack_ms":
-                await asyncio.sleep(fault.delay_ms / 1_000)
+    def _reply(self, operation: Operation, outcome: Outcome, address: str) -> RestReply:
+        delivery = _delivery(outcome.fault)
+        if delivery.kind != SEND:
+            return RestReply(delivery=delivery)
         account = outcome.account.name if operation.is_order and outcome.account is not None else None
-        headers = self._product.limiter.headers(address, account, self._product.clock.timestamp_ms())
+        usage = self._product.limiter.headers(address, account, self._product.clock.timestamp_ms())
         if outcome.error is not None:
-            return _refused(outcome.error, headers, fault)
-        return _json(outcome.result, 200, headers)
+            return _refused(outcome.error, usage)
+        reply = _json(outcome.result, 200, usage, delivery)
+        fault = outcome.fault
+        return _garbled(reply, fault.how) if fault is not None and fault.action == "garble_reply" else reply
 
-    async def _hold(self, request: web.Request) -> None:
-        """Leaves the client without an answer until it goes away."""
-        held_s = 0.0
-        while held_s < HOLD_S_MAX and not self._stopping():
-            if request.transport is None or request.transport.is_closing():
-                return
-            await asyncio.sleep(HOLD_STEP_S)
-            held_s += HOLD_STEP_S
-
-    def _unknown(self, method: str, path: str) -> web.Response:
+    def _unknown(self, method: str, path: str) -> RestReply:
         if self._product.name == SPOT:
-            return web.Response(status=404, text="<html><body><h2>404 Not found</h2></body></html>")
+            return not_found()
         error = refusal(-5000, "")
-        return _json({"code": error.code, "msg": f"Path {path}, Method {method} is invalid"}, 404, {})
+        return _json({"code": error.code, "msg": f"Path {path}, Method {method} is invalid"}, 404)
 
 
-def _json(body: object, status: int, headers: dict[str, str]) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body), status=status, headers=headers, content_type="application/json"
+def not_found() -> RestReply:
+    """The page for a path that leads nowhere."""
+    return RestReply(status=404, headers=_HTML, body=_NOT_FOUND)
+
+
+def refused(error: ApiError) -> RestReply:
+    """The refusal of an upgrade."""
+    return _refused(error, {})
+
+
+def _delivery(fault: Fault | None) -> Delivery:
+    if fault is None:
+        return Delivery()
+    if fault.action in {"drop_request", "drop_ack"}:
+        return Delivery(kind=HOLD)
+    if fault.action in {"reset_before", "reset_after"}:
+        return Delivery(kind=CUT)
+    return Delivery(delay_ms=fault.delay_ms if fault.action == "delay_ack_ms" else 0)
+
+
+def _json(
+    body: object, status: int, headers: Mapping[str, str] | None = None, delivery: Delivery | None = None
+) -> RestReply:
+    return RestReply(
+        status=status,
+        headers={**_JSON, **(headers or {})},
+        body=msgspec.json.encode(body),
+        delivery=delivery or Delivery(),
     )
 
 
-def _refused(error: ApiError, headers: dict[str, str], fault: Fault | None) -> web.Response:
-    if fault is not None and fault.body is not None:
-        kind = "text/html" if fault.body.startswith("<") else "application/json"
-        return web.Response(text=fault.body, status=error.status, headers=headers, content_type=kind)
-    body = {"code": error.code, "msg": error.message}
-    return _json(body, error.status, {**headers, **error.headers})
+def _refused(error: ApiError, headers: dict[str, str]) -> RestReply:
+    headers = {**headers, **error.headers}
+    if error.page is not None:
+        kind = _HTML if error.page.startswith("<") else _JSON
+        return RestReply(status=error.status, headers={**kind, **headers}, body=error.page.encode())
+    return _json({"code": error.code, "msg": error.message}, error.status, headers)
+
+
+def _garbled(reply: RestReply, how: str) -> RestReply:
+    headers = dict(reply.headers)
+    if how in CONTENT_TYPES:
+        headers["Content-Type"] = CONTENT_TYPES[how]
+    return msgspec.structs.replace(reply, headers=headers, body=GARBLE[how](reply.body))

@@ -1,37 +1,22 @@
-"""The HTTP server: every path of one origin to REST, streams, the WebSocket API or the control endpoints."""
+"""The HTTP server: the venue's service and the control endpoints on one origin, over aiohttp."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
 
-from nexustrader.emulator.binance import paths
 from nexustrader.emulator.binance.admin import Admin
-from nexustrader.emulator.binance.errors import ApiError
-from nexustrader.emulator.binance.gate import Gate
-from nexustrader.emulator.binance.paths import Target, resolve
-from nexustrader.emulator.binance.rest import BODY_BYTES_MAX, Rest
-from nexustrader.emulator.binance.streams import StreamConnection
-from nexustrader.emulator.binance.topics import PRIVATE, SPOT, USDM
+from nexustrader.emulator.binance.rest import BODY_BYTES_MAX, HOLD, SEND, RestCall, RestReply
+from nexustrader.emulator.binance.service import Service
 from nexustrader.emulator.binance.venue import Venue
-from nexustrader.emulator.binance.wsapi import Session
-from nexustrader.emulator.connection import Conduct, Connection, OnText
+from nexustrader.emulator.connection import Connection
 
 HOST = "127.0.0.1"
 SHUTDOWN_S = 2.0
-SPOT_PING_MS, SPOT_PONG_MS = 20_000, 60_000
-USDM_PING_MS, USDM_PONG_MS = 180_000, 600_000
-
-STREAM_CONDUCT = {
-    SPOT: Conduct(ping_interval_ms=SPOT_PING_MS, pong_timeout_ms=SPOT_PONG_MS, messages_per_s_max=5),
-    USDM: Conduct(ping_interval_ms=USDM_PING_MS, pong_timeout_ms=USDM_PONG_MS, messages_per_s_max=10),
-}
-API_CONDUCT = {
-    SPOT: Conduct(ping_interval_ms=SPOT_PING_MS, pong_timeout_ms=SPOT_PONG_MS),
-    USDM: Conduct(ping_interval_ms=USDM_PING_MS, pong_timeout_ms=USDM_PONG_MS),
-}
-API_CONNECT_WEIGHT = {SPOT: 2, USDM: 5}
+HOLD_S_MAX = 120.0  # how long an unanswered request is held open
+HOLD_STEP_S = 0.02
 
 
 class Server:
@@ -39,10 +24,7 @@ class Server:
 
     def __init__(self, venue: Venue, token: str, on_shutdown: Callable[[], None]) -> None:
         self._venue = venue
-        self._gates = {
-            name: Gate(product, venue.accounts, venue.faults) for name, product in venue.products.items()
-        }
-        self._rest = {name: Rest(gate, lambda: venue.stopping) for name, gate in self._gates.items()}
+        self._service = Service(venue)
         self._app = web.Application(client_max_size=BODY_BYTES_MAX)
         Admin(venue, token, on_shutdown).add_routes(self._app.router)
         self._app.router.add_route("*", "/{path:.*}", self._handle)
@@ -65,46 +47,42 @@ class Server:
             self._runner = None
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
-        target = resolve(path, query)
-        if target is None:
-            return web.Response(status=404, text="<html><body><h2>404 Not found</h2></body></html>")
-        if target.service == paths.REST:
-            return await self._rest[target.product].handle(request, target.path)
-        if target.service == paths.API:
-            return await self._serve_api(request, target)
-        return await self._serve_streams(request, target)
-
-    async def _serve_api(self, request: web.Request, target: Target) -> web.StreamResponse:
-        gate = self._gates[target.product]
-        now_ms = self._venue.clock.timestamp_ms()
-        try:
-            weight = API_CONNECT_WEIGHT[target.product]
-            gate.product.limiter.charge_request(request.remote or "unknown", weight, now_ms)
-        except ApiError as error:
-            return web.json_response(error.body(), status=error.status, headers=error.headers)
-        connection = Connection(request, self._venue.clock, API_CONDUCT[target.product], "api")
-        session = Session(
-            gate, connection, return_rate_limits=request.query.get("returnRateLimits") != "false"
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._serve_socket(request)
+        call = RestCall(
+            method=request.method,
+            raw_path=request.raw_path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.read(),
+            address=request.remote or "unknown",
         )
-        return await self._serve(connection, session.on_text, session.end)
+        return await self._deliver(request, self._service.rest(call))
 
-    async def _serve_streams(self, request: web.Request, target: Target) -> web.StreamResponse:
-        hub = self._venue.products[target.product].hub
-        kind = "user" if target.route == PRIVATE else "market"
-        connection = Connection(request, self._venue.clock, STREAM_CONDUCT[target.product], kind)
-        streams = StreamConnection(
-            hub, connection, target.route, combined=target.combined, user_events=target.user_events
-        )
-        streams.subscribe(target.names)
-        return await self._serve(connection, streams.on_text, streams.end)
-
-    async def _serve(
-        self, connection: Connection, on_text: OnText, end: Callable[[], None]
-    ) -> web.StreamResponse:
-        self._venue.connections.add(connection)
+    async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
+        connection = Connection(request, self._venue.clock)
+        socket = self._service.open(request.raw_path, connection)
+        if isinstance(socket, RestReply):
+            return await self._deliver(request, socket)
         try:
-            return await connection.serve(on_text)
+            return await connection.serve(socket)
         finally:
-            self._venue.connections.discard(connection)
-            end()
+            socket.end()
+
+    async def _deliver(self, request: web.Request, reply: RestReply) -> web.StreamResponse:
+        delivery = reply.delivery
+        if delivery.delay_ms:
+            await asyncio.sleep(delivery.delay_ms / 1_000)
+        if delivery.kind == HOLD:
+            await self._hold(request)
+        if delivery.kind != SEND and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+    async def _hold(self, request: web.Request) -> None:
+        """Leaves the client without an answer until it goes away."""
+        held_s = 0.0
+        while held_s < HOLD_S_MAX and not self._venue.stopping:
+            if request.transport is None or request.transport.is_closing():
+                return
+            await asyncio.sleep(HOLD_STEP_S)
+            held_s += HOLD_STEP_S

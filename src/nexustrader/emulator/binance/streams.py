@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from nexustrader.emulator.binance.topics import PRIVATE, USDM, Topic, parse_topic, route_of
-from nexustrader.emulator.connection import Connection
+from nexustrader.emulator.faults import PUSH, SUBSCRIBE, FaultPlan
+from nexustrader.emulator.peer import Peer
 
 STREAMS_PER_CONNECTION_MAX = 1_024
 UNKNOWN_PROPERTY = 0
@@ -27,7 +28,7 @@ class StreamConnection:
     def __init__(
         self,
         hub: Hub,
-        connection: Connection,
+        connection: Peer,
         route: str,
         *,
         combined: bool,
@@ -38,7 +39,7 @@ class StreamConnection:
         self.route = route
         self.combined = combined
         self.names: dict[str, None] = {}
-        self._hub = hub
+        self.hub = hub
 
     def push(self, name: str, payload: bytes) -> None:
         """Sends one payload of one stream."""
@@ -56,14 +57,15 @@ class StreamConnection:
         for name in names:
             if name not in self.names:
                 self.names[name] = None
-                self._hub.join(name, self)
+                if not self.hub.strikes("mute_topic", [name]):
+                    self.hub.join(name, self)
 
     def unsubscribe(self, names: Iterable[str]) -> None:
         """Takes streams off; unknown ones are no error."""
         for name in names:
             if name in self.names:
                 del self.names[name]
-                self._hub.leave(name, self)
+                self.hub.leave(name, self)
 
     def end(self) -> None:
         """Takes everything off."""
@@ -99,9 +101,11 @@ Handler = Callable[[StreamConnection, list[object], object], None]
 
 
 def _subscribe(client: StreamConnection, params: list[object], reply_to: object) -> None:
+    names = [str(name) for name in params]
     # Race: the reply must leave before the first push of a stream, so it is queued first.
-    client.answer(None, reply_to)
-    client.subscribe(str(name) for name in params)
+    if not client.hub.strikes("drop_subscribe_ack", names):
+        client.answer(None, reply_to)
+    client.subscribe(names)
 
 
 def _unsubscribe(client: StreamConnection, params: list[object], reply_to: object) -> None:
@@ -140,20 +144,41 @@ _METHODS: dict[str, Handler] = {
 class Subscribed:
     """One stream that somebody listens to."""
 
-    __slots__ = ("bar_open_ms", "due_ms", "listeners", "name", "stale", "topic")
+    __slots__ = ("_last", "bar_open_ms", "due_ms", "hub", "listeners", "name", "stale", "topic")
 
-    def __init__(self, name: str, topic: Topic) -> None:
+    def __init__(self, hub: Hub, name: str, topic: Topic) -> None:
+        self.hub = hub
         self.name = name
         self.topic = topic
         self.listeners: dict[StreamConnection, None] = {}
         self.due_ms = 0  # when a stream with a cadence may be pushed again
         self.stale = True  # partial depth: the book changed since the last push
         self.bar_open_ms: int | None = None  # klines: open time of the candle pushed last
+        self._last = b""
 
     def push(self, payload: bytes) -> None:
         """Sends one payload to everybody who listens."""
+        if self.hub.faults.pending:
+            for meddled in self._meddled(payload):
+                self._send(meddled)
+        else:
+            self._send(payload)
+
+    def _send(self, payload: bytes) -> None:
+        self._last = payload
         for listener in self.listeners:
             listener.push(self.name, payload)
+
+    def _meddled(self, payload: bytes) -> list[bytes]:
+        """What is sent in the place of a payload."""
+        topic = self.topic
+        about = {"on": topic.kind, "product": self.hub.product, "symbol": topic.symbol, "topic": self.name}
+        fault = self.hub.faults.take(PUSH, **about)
+        if fault is None:
+            return [payload]
+        if fault.action == "freeze_push":
+            return [self._last or payload]
+        return [payload] * fault.n if fault.action == "multiply_push" else []
 
     def is_due(self, now_ms: int) -> bool:
         """True when the stream's cadence allows a push; the next is then due one cadence later."""
@@ -166,8 +191,10 @@ class Subscribed:
 class Hub:
     """Who listens to what, of one product. Market streams by symbol and kind, user streams by listen key."""
 
-    def __init__(self, product: str) -> None:
+    def __init__(self, product: str, faults: FaultPlan | None = None) -> None:
         self.product = product
+        self.faults = faults or FaultPlan()
+        self.on_user: Callable[[str], None] = lambda _: None  # somebody listens to a listen key
         self.on_first: Callable[[str], None] = lambda _: None  # first market subscription of a symbol
         self._streams: dict[tuple[str, str], dict[str, Subscribed]] = {}
         self._keys: dict[str, dict[StreamConnection, None]] = {}
@@ -179,12 +206,29 @@ class Hub:
             if self.product == USDM and route_of(USDM, topic) != listener.route:
                 return
             streams = self._streams.setdefault((topic.symbol, topic.kind), {})
-            subscribed = streams.setdefault(name, Subscribed(name, topic))
+            subscribed = streams.setdefault(name, Subscribed(self, name, topic))
             subscribed.listeners[listener] = None
             subscribed.stale = True  # whoever joins is shown the book, changed or not
             self.on_first(topic.symbol)
         elif "@" not in name and listener.route == PRIVATE:
             self._keys.setdefault(name, {})[listener] = None
+            self.on_user(name)
+
+    def strikes(self, action: str, names: Iterable[str]) -> bool:
+        """True when a fault of this action strikes the request for one of these streams."""
+        if not self.faults.pending:
+            return False
+        for name in names:
+            topic = parse_topic(self.product, name)
+            about = {
+                "on": "user" if topic is None else topic.kind,
+                "product": self.product,
+                "symbol": None if topic is None else topic.symbol,
+                "topic": name,
+            }
+            if self.faults.take(SUBSCRIBE, (action,), **about) is not None:
+                return True
+        return False
 
     def leave(self, name: str, listener: StreamConnection) -> None:
         """Takes a listener off a stream."""

@@ -15,11 +15,12 @@ STEP_MS = 100
 
 
 class SyntheticSource:
-    """Moves one market by `sim.market`, ten times a second. `hold` stops it where it is."""
+    """Moves one market by `sim.market`, `step_ms` at a time. `hold` stops it where it is."""
 
-    def __init__(self, market: Market, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, market: Market, clock: Clock, entropy: Entropy, step_ms: int = STEP_MS) -> None:
         self._market = market
         self._clock = clock
+        self._step_ms = step_ms
         self._timer: TimerHandle | None = None
         self._held = False
         start_price: Decimal = market.instrument.price(market.touch.bid)
@@ -45,14 +46,14 @@ class SyntheticSource:
         self._held = True
 
     def _schedule(self) -> None:
-        due_ns = self._clock.timestamp_ns() + STEP_MS * NS_PER_MS
+        due_ns = self._clock.timestamp_ns() + self._step_ms * NS_PER_MS
         self._timer = self._clock.call_at(due_ns, self._step)
 
     def _step(self) -> None:
         self._schedule()
         if self._held:
             return
-        step = self._synthetic.step(STEP_MS)
+        step = self._synthetic.step(self._step_ms)
         for trade in step.trades:
             self._market.trade(trade.price, trade.lots, buyer_is_maker=trade.aggressor is Side.SELL)
         if step.bids or step.asks:

@@ -5,23 +5,27 @@ Everything the core reports, whether the user's own order or the market caused i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
+from typing import Protocol, cast
 
 from nexustrader.emulator.binance import filters
 from nexustrader.emulator.binance.accounts import Account, Accounts
 from nexustrader.emulator.binance.errors import ApiError, refusal, rejected
 from nexustrader.emulator.binance.market import Market
-from nexustrader.emulator.binance.records import Execution, OrderRecord
+from nexustrader.emulator.binance.past import History
+from nexustrader.emulator.binance.records import CLOSE_OUT, Execution, OrderRecord
 from nexustrader.emulator.binance.requests import OrderRequest
 from nexustrader.emulator.binance.topics import SPOT, USDM
 from nexustrader.emulator.binance.userdata import Voice
 from nexustrader.kernel.ports import Clock
+from nexustrader.sim.account import Applied
 from nexustrader.sim.types import (
     Accepted,
     Amended,
     Canceled,
     Expired,
+    ExpireReason,
     MatchEvent,
     Rejected,
     Side,
@@ -43,6 +47,15 @@ def _rejection(product: str, reason: str) -> ApiError:
     return refusal({"POST_ONLY": -5022, "FOK": -5021, "REDUCE_ONLY": -2022}[reason])
 
 
+class Meddler(Protocol):
+    """Who may meddle with executions; see `mishaps`."""
+
+    def take_fee(
+        self, account: Account, market: Market, record: OrderRecord, event: Traded, applied: Applied
+    ) -> Applied: ...
+    def on_filled(self, account: Account, market: Market, record: OrderRecord, event: Traded) -> None: ...
+
+
 class Trading:
     """All orders of one product, of all accounts."""
 
@@ -55,9 +68,12 @@ class Trading:
         clock: Clock,
         new_id: Callable[[], str],
         on_first_fill: Callable[[Account], None],
+        history: History,
     ) -> None:
         self.product = product
         self.new_id = new_id
+        self.meddler: Meddler | None = None
+        self._history = history
         self._markets = markets
         self._accounts = accounts
         self._voice = voice
@@ -100,12 +116,13 @@ class Trading:
         self._check_funds(account, market, order)
         return order
 
-    def place(self, account: Account, request: OrderRequest) -> OrderRecord:
-        """Places an order and returns its record as it stands after immediate executions. Raises ApiError."""
+    def place(self, account: Account, request: OrderRequest, *, killed: bool = False) -> OrderRecord:
+        """Places an order and returns its record as it stands after immediate executions. Raises ApiError.
+
+        A `killed` one expires at entry and never reaches the book.
+        """
         order = self.check(account, request)
         market = self._markets[request.listing.symbol]
-        self._next_order_id += 1
-        now_ms = order.timestamp_ms
         record = OrderRecord(
             listing=request.listing,
             account=account.name,
@@ -115,16 +132,88 @@ class Trading:
             client_id=order.client_id,
             stp=request.stp,
             quote_amount=request.quote_amount or Decimal(0),
-            created_ms=now_ms,
-            updated_ms=now_ms,
+            created_ms=order.timestamp_ms,
+            updated_ms=order.timestamp_ms,
         )
-        events = market.engine.submit(order)
+        self._next_order_id += 1
+        if killed:
+            order.symbol, order.status = market.symbol, "EXPIRED"
+            events: list[MatchEvent] = [Expired(order, "FOK" if request.tif == "FOK" else "IOC")]
+        else:
+            events = market.engine.submit(order)
         if isinstance(events[0], Rejected):
             raise _rejection(self.product, events[0].reason)
-        self._records[order.order_id] = self._open[account.name][order.order_id] = record
-        self._by_client_id[account.name, market.symbol, order.client_id] = record
+        self._keep(record)
         self.apply(market, events)
         return record
+
+    def close_out(
+        self,
+        account: Account,
+        market: Market,
+        side: Side,
+        lots: int,
+        client_id: str,
+        price: int | None = None,
+    ) -> OrderRecord:
+        """The venue's own order against an account: at the market, or executed at a price without one."""
+        order = SimOrder(
+            order_id=self._next_order_id,
+            account=account.name,
+            side=side,
+            lots=lots,
+            kind="market",
+            client_id=client_id,
+            reduce_only=True,
+            timestamp_ms=self._clock.timestamp_ms(),
+            symbol=market.symbol,
+        )
+        self._next_order_id += 1
+        record = OrderRecord(
+            listing=market.listing,
+            account=account.name,
+            sim=order.snapshot(),
+            type=CLOSE_OUT,
+            tif="IOC",
+            client_id=client_id,
+            stp="NONE",
+            created_ms=order.timestamp_ms,
+            updated_ms=order.timestamp_ms,
+        )
+        self._keep(record)
+        if price is None:
+            self.apply(market, market.engine.submit(order))
+        else:
+            self.apply(market, [Accepted(order.snapshot())])
+            self.execute(market, record, lots, price)
+        return record
+
+    def execute(self, market: Market, record: OrderRecord, lots: int, price: int) -> None:
+        """An execution that the matching core knows nothing of: on top of the order, or without a market."""
+        order = record.sim.snapshot()
+        order.filled += lots
+        order.cost_ticks += price * lots
+        order.status = "PARTIALLY_FILLED" if order.remaining > 0 else "FILLED"
+        trade_id = market.engine.next_trade_id
+        market.engine.next_trade_id += 1
+        self.apply(market, [Traded(order, price, lots, False, trade_id)])
+        self.apply(market, market.engine.expire_idle_reduce_only())
+
+    def fill(self, record: OrderRecord, part: Decimal) -> bool:
+        """Fills so much of what is left of an open order, out of turn; False when nothing could be filled."""
+        market = self._markets[record.symbol]
+        events = market.engine.fill(record.order_id, max(1, int(record.sim.remaining * part)))
+        self.apply(market, events)
+        return bool(events)
+
+    def end(self, record: OrderRecord, how: str) -> None:
+        """Ends an open order on the venue's own account: CANCELED, or EXPIRED for some reason."""
+        market = self._markets[record.symbol]
+        events = market.engine.cancel(record.order_id)
+        if events and how != "CANCELED":
+            events[0].order.status = "EXPIRED"
+            events[0] = Expired(events[0].order, cast("ExpireReason", how))
+        self.apply(market, events)
 
     def cancel(self, record: OrderRecord, cancel_id: str | None = None) -> None:
         """Cancels an order. Raises ApiError -2011 when it is not open."""
@@ -188,6 +277,11 @@ class Trading:
         return [record for record in self._open[account.name].values() if symbol in {None, record.symbol}]
 
     @property
+    def records(self) -> Collection[OrderRecord]:
+        """Every order of every account, oldest first."""
+        return self._records.values()
+
+    @property
     def order_count(self) -> int:
         """Orders ever accepted."""
         return len(self._records)
@@ -207,6 +301,8 @@ class Trading:
             match event:
                 case Traded():
                     assert applied is not None
+                    if self.meddler is not None:
+                        applied = self.meddler.take_fee(account, market, record, event, applied)
                     if not record.executions:
                         self._on_first_fill(account)
                     execution = Execution(
@@ -221,6 +317,8 @@ class Trading:
                     )
                     record.executions.append(execution)
                     self._voice.traded(account, market, record, execution)
+                    if self.meddler is not None and record.sim.filled == record.sim.lots:
+                        self.meddler.on_filled(account, market, record, event)
                 case Accepted():
                     self._voice.accepted(account, market, record)
                 case Canceled():
@@ -232,6 +330,11 @@ class Trading:
                     self._voice.amended(account, market, record)
                 case Rejected():
                     raise AssertionError("the core refused an order that it had accepted")
+            self._history.note(account, record)
+
+    def _keep(self, record: OrderRecord) -> None:
+        self._records[record.order_id] = self._open[record.account][record.order_id] = record
+        self._by_client_id[record.account, record.symbol, record.client_id] = record
 
     def _applier(self, market: Market) -> Callable[[list[MatchEvent]], None]:
         return lambda events: self.apply(market, events)

@@ -9,15 +9,17 @@ Spot pushes through subscriptions on WebSocket API sessions, futures through lis
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
 from nexustrader.emulator.binance import encode_spot, encode_usdm
 from nexustrader.emulator.binance.accounts import Account, FuturesView, open_notionals
+from nexustrader.emulator.binance.encode_usdm import PositionView
 from nexustrader.emulator.binance.errors import refusal
 from nexustrader.emulator.binance.market import Market
-from nexustrader.emulator.binance.records import Execution, OrderRecord
+from nexustrader.emulator.binance.records import CLOSE_OUT, Execution, OrderRecord
 from nexustrader.emulator.binance.streams import Hub
 from nexustrader.emulator.binance.topics import SPOT, USDM
 from nexustrader.kernel.entropy import Entropy
@@ -29,6 +31,7 @@ FIRST_EXECUTION_ID = 8_641_984
 
 Body = dict[str, object]
 Publish = Callable[[Account, Body], None]
+OnListener = Callable[[Account], None]
 
 
 class Voice(Protocol):
@@ -67,6 +70,13 @@ class SpotVoice:
     def amended(self, account: Account, market: Market, record: OrderRecord) -> None:
         self._tell(account, record, "REPLACED")
 
+    def money_moved(self, account: Account, asset: str, change: Decimal) -> None:
+        """Tells a deposit or, negative, a withdrawal."""
+        now_ms = self._clock.timestamp_ms()
+        account.updated_ms[SPOT] = now_ms
+        self._publish(account, encode_spot.account_position(account.spot_balances((asset,)), now_ms))
+        self._publish(account, encode_spot.balance_update(asset, change, now_ms))
+
     def _tell(
         self,
         account: Account,
@@ -89,7 +99,10 @@ class SpotVoice:
             ),
         )
         account.updated_ms[SPOT] = now_ms
-        balances = account.spot_balances((record.listing.base, record.listing.quote))
+        assets = {record.listing.base: None, record.listing.quote: None}
+        if execution is not None:
+            assets[execution.fee_asset] = None
+        balances = account.spot_balances(assets)
         self._publish(account, encode_spot.account_position(balances, now_ms))
 
 
@@ -106,11 +119,14 @@ class UsdmVoice:
     def traded(self, account: Account, market: Market, record: OrderRecord, execution: Execution) -> None:
         now_ms = self._clock.timestamp_ms()
         account.updated_ms[USDM] = account.position_updated_ms[market.symbol] = now_ms
-        self._publish(account, encode_usdm.trade_lite(record, execution, now_ms))
+        forced = record.type == CLOSE_OUT
+        if not forced:
+            self._publish(account, encode_usdm.trade_lite(record, execution, now_ms))
         position = FuturesView(account, {market.symbol: market}).position(market.symbol)
-        wallets = {record.listing.settle: account.ledgers[USDM].wallet(record.listing.settle)}
+        ledger = account.ledgers[USDM]
+        wallets = {asset: ledger.wallet(asset) for asset in (record.listing.settle, execution.fee_asset)}
         self._publish(account, encode_usdm.account_update(wallets, [position], now_ms))
-        self._tell(account, market, record, "TRADE", execution)
+        self._tell(account, market, record, "CALCULATED" if forced else "TRADE", execution)
 
     def canceled(self, account: Account, market: Market, record: OrderRecord, cancel_id: str | None) -> None:
         self._tell(account, market, record, "CANCELED")
@@ -120,6 +136,16 @@ class UsdmVoice:
 
     def amended(self, account: Account, market: Market, record: OrderRecord) -> None:
         self._tell(account, market, record, "AMENDMENT")
+
+    def money_moved(
+        self, account: Account, reason: str, asset: str, change: Decimal, positions: list[PositionView]
+    ) -> None:
+        """Tells a change of a wallet that no order caused; `reason` is the event's `m`."""
+        now_ms = self._clock.timestamp_ms()
+        account.updated_ms[USDM] = now_ms
+        wallets = {asset: account.ledgers[USDM].wallet(asset)}
+        event = encode_usdm.account_update(wallets, positions, now_ms, reason=reason, change=change)
+        self._publish(account, event)
 
     def leverage_changed(self, account: Account, symbol: str, leverage: int) -> None:
         """Tells a change of leverage."""
@@ -149,11 +175,16 @@ class ListenKeys:
         self._ttl_ms = ttl_ms
         self._keys: dict[str, str] = {}
         self._timers: dict[str, TimerHandle] = {}
+        self._owners: dict[str, Account] = {}
+        self.on_listener: OnListener = lambda _: None
+        hub.on_user = self._on_user
 
     def start(self, account: Account) -> str:
         """The account's key, a new one if none is alive; its hour begins again."""
         if account.name not in self._keys:
-            self._keys[account.name] = self._entropy.token_hex(32)
+            key = self._entropy.token_hex(32)
+            self._keys[account.name] = key
+            self._owners[key] = account
         return self.keep_alive(account)
 
     def keep_alive(self, account: Account) -> str:
@@ -172,13 +203,14 @@ class ListenKeys:
         if self._keys.pop(account.name, None) is None:
             raise refusal(-1125)
 
-    def expire(self, account: Account) -> bool:
-        """Ends the key as time does: those who listen are told, and then hear nothing more."""
+    def expire(self, account: Account, *, silent: bool = False) -> bool:
+        """Ends the key as time does: those who listen are told (unless `silent`), and then hear nothing more."""
         self._stop_timer(account)
         key = self._keys.get(account.name)
         if key is None:
             return False
-        self.publish(account, encode_usdm.listen_key_expired(key, self._clock.timestamp_ms()))
+        if not silent:
+            self.publish(account, encode_usdm.listen_key_expired(key, self._clock.timestamp_ms()))
         del self._keys[account.name]
         return True
 
@@ -199,6 +231,11 @@ class ListenKeys:
             timer.cancel()
         self._timers.clear()
 
+    def _on_user(self, key: str) -> None:
+        account = self._owners.get(key)
+        if account is not None and self._keys.get(account.name) == key:
+            self.on_listener(account)
+
     def _stop_timer(self, account: Account) -> None:
         timer = self._timers.pop(account.name, None)
         if timer is not None:
@@ -210,6 +247,7 @@ class SpotSubscriptions:
 
     def __init__(self) -> None:
         self._listeners: dict[str, dict[Callable[[bytes], None], int]] = {}
+        self.on_listener: OnListener = lambda _: None
 
     def add(self, account: Account, send: Callable[[bytes], None], subscription_id: int) -> None:
         """Adds a session's subscription. Raises ApiError -2035 when the session has one of this account."""
@@ -217,11 +255,17 @@ class SpotSubscriptions:
         if send in listeners:
             raise refusal(-2035)
         listeners[send] = subscription_id
+        self.on_listener(account)
 
     def remove(self, account: Account, send: Callable[[bytes], None]) -> None:
-        """Ends a session's subscription. Raises ApiError -2036 when it has none."""
-        if self._listeners.get(account.name, {}).pop(send, None) is None:
-            raise refusal(-2036)
+        """Ends a session's subscription, if the venue has not done so."""
+        self._listeners.get(account.name, {}).pop(send, None)
+
+    def end(self, account: Account, now_ms: int, *, silent: bool = False) -> int:
+        """Ends every subscription of an account, tells it unless `silent`, and returns how many there were."""
+        if not silent:
+            self.publish(account, {"e": "eventStreamTerminated", "E": now_ms})
+        return len(self._listeners.pop(account.name, {}))
 
     def publish(self, account: Account, event: Body) -> None:
         """Pushes one user event to every session that subscribed."""

@@ -11,15 +11,19 @@ import msgspec
 
 from nexustrader.emulator.binance.accounts import Accounts, AccountSpec
 from nexustrader.emulator.binance.bar_replay import BarReplaySource, bar_recordings, is_klines
+from nexustrader.emulator.binance.canned import check_reply
+from nexustrader.emulator.binance.deeds import DEEDS
+from nexustrader.emulator.binance.instruments import LISTINGS
 from nexustrader.emulator.binance.ledger import account_ledger
 from nexustrader.emulator.binance.market import Market
 from nexustrader.emulator.binance.product import Product
+from nexustrader.emulator.binance.publisher import PUSH_MS
 from nexustrader.emulator.binance.replay import Recording, ReplaySource
-from nexustrader.emulator.binance.synthetic import SyntheticSource
+from nexustrader.emulator.binance.synthetic import STEP_MS, SyntheticSource
 from nexustrader.emulator.binance.topics import SPOT, USDM
 from nexustrader.emulator.binance.userdata import LISTEN_KEY_TTL_MS
-from nexustrader.emulator.connection import Connection
-from nexustrader.emulator.faults import Fault, FaultPlan
+from nexustrader.emulator.faults import Fault, FaultPlan, check
+from nexustrader.emulator.peer import Peer
 from nexustrader.error import DataError
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.ports import Clock
@@ -31,8 +35,13 @@ STILL = "still"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the venue behaves. `data` are recordings, frames or candles; `start` says when they play; `market`
-    moves all others."""
+    """How the venue behaves.
+
+    `data` are recordings, frames or candles; `start` says when they play, at `speed`. `market` moves all others, a
+    step every `step_ms`. `symbols` are the ones listed, all if there are none. Streams with a cadence are looked at
+    every `push_ms`. `history_ms` is how far back stale answers can reach at once; without it they reach back to
+    the moment when they were asked for.
+    """
 
     data: Sequence[Path] = ()
     speed: float = 1.0
@@ -42,6 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limit_factor: int = 1
     listen_key_ttl_ms: int = LISTEN_KEY_TTL_MS
     with_averages: bool = False
+    symbols: Sequence[str] = ()
+    step_ms: int = STEP_MS
+    push_ms: int = PUSH_MS
+    history_ms: int = 0
 
 
 class Source(Protocol):
@@ -67,14 +80,24 @@ class Replay(Source, Protocol):
 
 
 class Venue:
-    """Binance, emulated. Raises DataError for recordings that cannot be used."""
+    """Binance, emulated. `secrets` draws the listen keys; unseeded, nobody can guess them.
 
-    def __init__(self, specs: Sequence[AccountSpec], settings: Settings, clock: Clock) -> None:
+    Raises DataError for recordings that cannot be used and symbols that are not listed.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[AccountSpec],
+        settings: Settings,
+        clock: Clock,
+        secrets: Entropy | None = None,
+    ) -> None:
+        _check(settings)
         self.clock = clock
         self.settings = settings
         self.accounts = Accounts(specs)
         self.faults = FaultPlan()
-        self.connections: set[Connection] = set()
+        self.connections: dict[Peer, str] = {}  # who is connected, and to what kind of service
         self.stopping = False
         entropy = Entropy(settings.seed)
         frames = [Recording(path) for path in settings.data if not is_klines(path)]
@@ -92,16 +115,24 @@ class Venue:
                 limit_factor=settings.limit_factor,
                 listen_key_ttl_ms=settings.listen_key_ttl_ms,
                 with_averages=settings.with_averages,
+                symbols=settings.symbols,
+                push_ms=settings.push_ms,
+                history_ms=settings.history_ms,
+                faults=self.faults,
+                secrets=secrets or Entropy(),
             )
             for name in (SPOT, USDM)
         }
         self.replays: dict[tuple[str, str], Replay] = {}
         self.sources: dict[tuple[str, str], Source] = {}
         for recording in frames:
+            self._check_listed(recording.product, recording.symbol)
             market = self.products[recording.product].markets[recording.symbol]
             replay = ReplaySource(recording, market, clock, settings.speed)
             self._add_replay(replay, {recording.product: market}, str(recording.path))
         for bars in candles:
+            for name in bars.first_prices:
+                self._check_listed(name, bars.symbol)
             markets = {name: self.products[name].markets[bars.symbol] for name in bars.first_prices}
             played = BarReplaySource(bars, list(markets.values()), clock, settings.speed)
             self._add_replay(played, markets, bars.name)
@@ -135,23 +166,24 @@ class Venue:
 
         Raises ValueError for a fault that cannot be.
         """
-        if fault.action == "disconnect":
-            struck = self.disconnect(fault.kind)
-        elif fault.action == "expire_listen_key":
-            keys = self.products[USDM].listen_keys
-            struck = sum(keys.expire(account) for account in self.accounts.by_name.values())
-        else:
+        check(fault)
+        check_reply(fault)
+        for product in self.products.values():
+            product.reach_back(fault.lag_ms)
+        deed = DEEDS.get(fault.action)
+        if deed is None:
             self.faults.add(fault)
             return 0
+        struck = deed(self, fault)
         for _ in range(struck):
             self.faults.note(fault.action)
         return struck
 
     def disconnect(self, kind: str) -> int:
         """Cuts the connections of one kind, or all; returns how many."""
-        cut = [connection for connection in self.connections if kind in {"all", connection.kind}]
-        for connection in cut:
-            connection.abort()
+        cut = [peer for peer, its_kind in self.connections.items() if kind in {"all", its_kind}]
+        for peer in cut:
+            peer.abort()
         return len(cut)
 
     def ledger(self) -> dict[str, object]:
@@ -188,7 +220,7 @@ class Venue:
             "frames": sum(replay.frames for replay in played),
             "finished": bool(replays) and all(replay.finished for replay in self.replays.values()),
             "replays": replays,
-            "connections": dict(Counter(connection.kind for connection in self.connections)),
+            "connections": dict(Counter(self.connections.values())),
             "streams": {name: product.hub.stream_count for name, product in self.products.items()},
             "listen_keys": self.products[USDM].listen_keys.alive,
             "user_subscriptions": self.products[SPOT].subscriptions.alive,
@@ -208,6 +240,12 @@ class Venue:
 
     # -- sources ------------------------------------------------------------------------------------------
 
+    def _check_listed(self, product: str, symbol: str) -> None:
+        if symbol not in self.products[product].markets:
+            raise DataError(
+                f"a recording of {product} {symbol} is given, but `symbols` leaves it out; add it"
+            )
+
     def _add_replay(self, replay: Replay, markets: Mapping[str, Market], name: str) -> None:
         for product, market in markets.items():
             key = (product, market.symbol)
@@ -221,10 +259,20 @@ class Venue:
         key = (product.name, market.symbol)
         if key not in self.sources:
             stream = entropy.child(f"market {product.name} {market.symbol}")
-            self.sources[key] = SyntheticSource(market, self.clock, stream)
+            self.sources[key] = SyntheticSource(market, self.clock, stream, self.settings.step_ms)
 
     def _starter(self, product: str) -> _Starter:
         return _Starter(self, product)
+
+
+def _check(settings: Settings) -> None:
+    unknown = sorted(set(settings.symbols) - {symbol for listed in LISTINGS.values() for symbol in listed})
+    if unknown:
+        raise DataError(
+            f"the emulator does not know {', '.join(unknown)}; see exchangeInfo for what it lists"
+        )
+    if settings.step_ms <= 0 or settings.push_ms <= 0:
+        raise DataError("step_ms and push_ms must be 1 ms or more")
 
 
 class _Starter:

@@ -14,7 +14,8 @@ from nexustrader.emulator.binance.operation import NONE, SIGNED, Call, Operation
 from nexustrader.emulator.binance.operations import WS
 from nexustrader.emulator.binance.security import ws_payload
 from nexustrader.emulator.binance.topics import SPOT
-from nexustrader.emulator.connection import Connection
+from nexustrader.emulator.garble import GARBLE
+from nexustrader.emulator.peer import Peer
 
 NS_PER_MS = 1_000_000
 VERSION_PREFIX = "v3/"
@@ -33,7 +34,7 @@ class Request(msgspec.Struct):
 class Session:
     """One connected client of the WebSocket API of one product."""
 
-    def __init__(self, gate: Gate, connection: Connection, *, return_rate_limits: bool) -> None:
+    def __init__(self, gate: Gate, connection: Peer, *, return_rate_limits: bool) -> None:
         self._gate = gate
         self._product = gate.product
         self._connection = connection
@@ -91,6 +92,8 @@ class Session:
             self._connection.abort()
             return
         frame = self._frame(reply_to, operation, outcome, with_limits=with_limits)
+        if fault is not None and action == "garble_reply":
+            frame = GARBLE[fault.how](frame)
         if fault is not None and action == "delay_ack_ms":
             due_ms = self._product.clock.timestamp_ms() + fault.delay_ms
             self._product.clock.call_at(due_ms * NS_PER_MS, lambda: self._connection.send(frame))

@@ -169,6 +169,14 @@ def cancel_all_request(
     return Request("DELETE", f"{product.root}/{product.cancel_all}", symbol, Security.SIGNED, weight=1)
 
 
+def dead_man_request(account_type: AccountType, venue_symbol: str, countdown_ms: int) -> Request | None:
+    product = product_of(account_type)
+    if not product.is_futures:
+        return None
+    params = (("symbol", venue_symbol), ("countdownTime", str(countdown_ms)))
+    return Request("POST", f"{product.root}/countdownCancelAll", params, Security.SIGNED, weight=10)
+
+
 def _signed(product: Product, method: str, params: Params, weight: int, orders: int = 0) -> Request:
     return Request(
         method, f"{product.root}/order", tuple(params.items()), Security.SIGNED, weight=weight, orders=orders

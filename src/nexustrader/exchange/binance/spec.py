@@ -23,6 +23,7 @@ from nexustrader.venue.spec import RateLimit, Request, Security, VenueSpec
 EXCHANGE = ExchangeType.BINANCE
 RECV_WINDOW_MS = 5_000
 PROCESSING_MS_MAX = 10_000  # the venue gives up on its own backend after this
+QUERY_LAG_MS_MAX = 10_000  # answers come from copies that follow the matching engine at a distance
 INTERVAL_LETTERS_MS: Mapping[str, int] = {"S": 1_000, "M": 60_000, "H": 3_600_000, "D": 86_400_000}
 BOOK_DEPTHS = ("5", "10", "20")
 
@@ -31,7 +32,8 @@ SPEC = VenueSpec(
     errors=ERRORS,
     recv_window_ms=RECV_WINDOW_MS,
     ack_timeout_ms=5_000,
-    absence_horizon_ms=RECV_WINDOW_MS + PROCESSING_MS_MAX,
+    absence_horizon_ms=RECV_WINDOW_MS + PROCESSING_MS_MAX + QUERY_LAG_MS_MAX,
+    query_lag_ms_max=QUERY_LAG_MS_MAX,
     subscribe_batch=50,
     subscribe_gap_ms=500,
     streams_per_socket=200,

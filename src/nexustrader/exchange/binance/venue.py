@@ -73,6 +73,7 @@ class BinanceVenue:
     cancel_request = staticmethod(build.cancel_request)
     amend_request = staticmethod(build.amend_request)
     cancel_all_request = staticmethod(build.cancel_all_request)
+    dead_man_request = staticmethod(build.dead_man_request)
     order_frame = staticmethod(build.order_frame)
     parse_ws_reply = staticmethod(parse_replies.parse_ws_reply)
     parse_rest_reply = staticmethod(parse_replies.parse_rest_reply)

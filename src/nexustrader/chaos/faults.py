@@ -1,0 +1,109 @@
+"""The fault catalogue F1-F46 for Binance, as data: what each is, and how it strikes one run.
+
+A strike happens at one moment of a run and either arms the emulator (what the venue does wrong), changes the weather
+(what the network does wrong), or hits the process, its clock and its disk. It counts as fired only when it met
+something: an acknowledgement that was dropped, a socket that was cut. Faults of features that do not exist yet are
+listed as deferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from nexustrader.chaos import strikes as local
+from nexustrader.chaos import venue_strikes as venue
+from nexustrader.chaos.plan import USDM
+
+if TYPE_CHECKING:
+    from nexustrader.chaos.run import Run
+    from nexustrader.kernel.entropy import Entropy
+
+Strike = Callable[["Run", "Entropy"], None]
+
+
+class FaultKind(NamedTuple):
+    """One entry of the catalogue. `strikes`: its forms, one of which is drawn each time; `market`: the only one that
+    knows it."""
+
+    title: str
+    strikes: tuple[Strike, ...]
+    market: str | None = None
+
+
+FAULTS: Mapping[str, FaultKind] = {
+    "F1": FaultKind("a request is lost before the venue", (venue.drop_request, local.lose_all_requests)),
+    "F2": FaultKind("accepted, and the acknowledgement is lost", (venue.drop_ack,)),
+    "F3": FaultKind("an acknowledgement later than the client waits", (venue.late_ack,)),
+    "F4": FaultKind("an acknowledgement behind the stream, the fill or the end", (venue.slow_ack,)),
+    "F5": FaultKind("the stream's update before the REST reply", (venue.slow_rest_reply,)),
+    "F6": FaultKind(
+        "a server error although the order was accepted", (venue.error_after, venue.reset_request)
+    ),
+    "F7": FaultKind("an answer that is no answer", (venue.garble_reply, venue.oversized_reply)),
+    "F8": FaultKind("refused as a duplicate of itself", (venue.ghost_twin,)),
+    "F10": FaultKind(
+        "an amendment applied and its reply lost, or racing a fill",
+        (venue.drop_amend_ack, venue.fill_during_amend),
+        USDM,
+    ),
+    "F11": FaultKind(
+        "a cancel refused, overtaken by a fill, or done by halves",
+        (venue.cancel_refused, venue.fill_during_cancel, venue.cancel_all_partial),
+    ),
+    "F12": FaultKind("the venue ends an order that it had acknowledged", (venue.late_end,)),
+    "F13": FaultKind("an order is killed at entry", (venue.killed_at_entry,)),
+    "F14": FaultKind(
+        "more is filled than asked; fees in another currency", (venue.overfill, venue.fee_in_third_currency)
+    ),
+    "F15": FaultKind("an event twice", (venue.duplicate_events, local.repeat_frames)),
+    "F16": FaultKind("events out of order", (venue.swap_events, local.reorder_frames)),
+    "F17": FaultKind("events are lost", (venue.drop_events, local.drop_frames, local.drop_tail)),
+    "F18": FaultKind("a frame that is cut, doubled or no text", (local.spoil_frames,)),
+    "F19": FaultKind("a socket that is open and dead", (local.half_open, local.half_open_with_pings)),
+    "F20": FaultKind("the connection ends at a bad moment", (local.cut_after_send, local.cut_some)),
+    "F21": FaultKind("one disconnect after the other", (local.storm, local.refuse_connections)),
+    "F22": FaultKind(
+        "the private stream ends or never begins, a topic stays silent",
+        (venue.end_private_stream, venue.lose_subscribe_ack, venue.mute_topic),
+    ),
+    "F23": FaultKind("the last events again after a reconnect", (venue.replay_events,)),
+    "F24": FaultKind("unknown events and fields", (venue.alter_events,)),
+    "F29": FaultKind("a feed that lives and stands still", (venue.stale_feed,)),
+    "F30": FaultKind("a burst of market data", (venue.burst,)),
+    "F31": FaultKind("answers older than the stream", (venue.stale_reads, venue.not_found)),
+    "F32": FaultKind(
+        "lists of open orders cut or doubled", (venue.cut_open_orders, venue.repeat_open_orders)
+    ),
+    "F33": FaultKind("a list of fills without the newest", (venue.hide_newest_fills,)),
+    "F34": FaultKind("balances and positions cannot be asked for", (venue.fail_account_queries,)),
+    "F35": FaultKind("the venue wants fewer requests", (venue.too_many_requests,)),
+    "F36": FaultKind("the clock is wrong, or is set", (local.step_clock,)),
+    "F37": FaultKind("a slow network", (local.slow_network, local.slow_upwards)),
+    "F38": FaultKind("kill -9 between any two steps", (local.kill_at_append, local.kill_at_send)),
+    "F39": FaultKind("SIGTERM while orders are under way", (local.stop_and_start,)),
+    "F40": FaultKind("the disk is full", (local.fill_disk,)),
+    "F42": FaultKind("user code blocks, or raises", (local.block_loop, local.raise_in_callback)),
+    "F44": FaultKind(
+        "the user trades and cancels by hand",
+        (venue.manual_order, venue.manual_cancel, venue.fill_out_of_turn, venue.venue_ends_orders),
+    ),
+    "F45": FaultKind(
+        "liquidation, deleveraging, funding, transfers",
+        (venue.liquidate, venue.deleverage, venue.funding, venue.transfer),
+        USDM,
+    ),
+    "F46": FaultKind("maintenance: nothing is answered for a while", (venue.maintenance,)),
+}
+
+_BOOKS = "incremental order books are not built yet"
+
+DEFERRED: Mapping[str, str] = {
+    "F9": "batches are not built yet",
+    "F25": _BOOKS,
+    "F26": _BOOKS,
+    "F27": _BOOKS,
+    "F28": _BOOKS,
+    "F41": "the mirror database is no part of a run in memory; tests/crash and its own tests strike it",
+    "F43": "a restart with another configuration is no part of a run in memory; tests/crash strikes it",
+}

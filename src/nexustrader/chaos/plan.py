@@ -1,0 +1,34 @@
+"""What one run is, and what became of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+SPOT = "spot"
+USDM = "usdm"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run: the same plan gives the same run, byte for byte."""
+
+    seed: int
+    faults: tuple[str, ...] = ()
+    trading_s: float = 25.0
+    program: str | None = None  # a user's program; None: the suite's own workload
+    market: str = USDM  # what the suite's own workload trades
+    with_schedule: bool = True  # permute what asyncio would run in sequence
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one run. `fired`: how often each form of a fault met something."""
+
+    plan: Plan
+    violations: tuple[str, ...]
+    fired: dict[str, int]
+    digest: str
+    orders: int
+    fills: int
+    processes: int
+    virtual_s: float
+    healed_after_s: float = 0.0  # how long after the last fault all was known and equal
+    trace: tuple[str, ...] = ()

@@ -1,0 +1,55 @@
+"""What trades in a run: the suite's own workload, or a user's program with throw-away credentials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nexustrader.chaos.plan import SPOT, Plan
+from nexustrader.chaos.workload import POSITION_LIMIT, RandomTrader
+from nexustrader.cli.load import load_program
+from nexustrader.config import (
+    BasicConfig,
+    Config,
+    PrivateConnectorConfig,
+    PublicConnectorConfig,
+    RiskConfig,
+    SymbolLimits,
+)
+from nexustrader.constants import ExchangeType, settings
+from nexustrader.error import EngineBuildError
+from nexustrader.exchange import BinanceAccountType
+from nexustrader.kernel.entropy import Entropy
+
+API_KEY = "chaoskey" + "k" * 56
+SECRET = "chaossecret" + "s" * 53
+
+
+def config_of(plan: Plan, entropy: Entropy) -> Config:
+    """A fresh Config with a fresh strategy. Raises EngineBuildError for a program that chaos cannot run."""
+    settings.overlay(ExchangeType.BINANCE.name, API_KEY, SECRET)
+    if plan.program is not None:
+        return _program(Path(plan.program))
+    spot = plan.market == SPOT
+    account_type = BinanceAccountType.SPOT if spot else BinanceAccountType.USD_M_FUTURE
+    symbol = "BTCUSDT.BINANCE" if spot else "BTCUSDT-PERP.BINANCE"
+    return Config(
+        strategy_id="chaos",
+        user_id="suite",
+        strategy=RandomTrader(entropy, symbol),
+        basic_config={ExchangeType.BINANCE: BasicConfig(settings_key="BINANCE.CHAOS")},
+        public_conn_config={ExchangeType.BINANCE: [PublicConnectorConfig(account_type=account_type)]},
+        private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=account_type)]},
+        risk=RiskConfig(symbols={symbol: SymbolLimits(position_max=POSITION_LIMIT)}),
+    )
+
+
+def _program(path: Path) -> Config:
+    config = load_program(path)
+    venues = [e.name for e in config.private_conn_config if e is not ExchangeType.BINANCE]
+    if config.is_mock or venues or not config.private_conn_config:
+        has = f"trades on {', '.join(venues)}" if venues else "sends no order to a venue"
+        raise EngineBuildError(
+            f"{path} {has}: chaos proves what happens between a program and Binance. Give it a "
+            "PrivateConnectorConfig of Binance alone"
+        )
+    return config

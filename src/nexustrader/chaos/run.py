@@ -1,0 +1,370 @@
+"""One run: an engine and a venue on one virtual loop, faults for a while, peace, and then the questions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from nexustrader._engine.routing import account_key
+from nexustrader.chaos import checkers
+from nexustrader.chaos.faults import FAULTS
+from nexustrader.chaos.history import History, Life
+from nexustrader.chaos.loop import LoopClock, SeededLoop
+from nexustrader.chaos.network import Network, Weather
+from nexustrader.chaos.plan import Outcome, Plan
+from nexustrader.chaos.process import Disk, MemoryWorld
+from nexustrader.chaos.programs import API_KEY, SECRET, config_of
+from nexustrader.chaos.truth import Truth
+from nexustrader.chaos.venue_strikes import LAG_MS_MAX
+from nexustrader.chaos.workload import POSITION_LIMIT, RandomTrader
+from nexustrader.config import Config
+from nexustrader.constants import ExchangeType
+from nexustrader.domain.ids import shard_of
+from nexustrader.emulator.binance.accounts import AccountSpec
+from nexustrader.emulator.binance.service import Service
+from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.venue import Settings, Venue
+from nexustrader.engine import Engine
+from nexustrader.error import NexusTraderError
+from nexustrader.kernel.entropy import Entropy
+
+BOOT_S = 3.0
+# When after the last fault is asked whether all is known again. Nothing is asked before the venue's horizon for an
+# order under way has passed; what is wrong at the last is a violation (a ban alone lasts 60 s).
+HEAL_PAUSES_S = (15.0, *[5.0] * 45)
+PAUSES_OF_TRADING_MAX = 20
+END_S_MAX = 30.0
+RESTART_S = 2.0
+STRIKES_MAX = 4
+WRONG_CLOCK = "F36"  # each process then has an error of its own, from the beginning
+CLOCK_OFFSETS_S = (-300.0, -5.0, -1.0, 0.0, 1.0, 5.0, 300.0)
+POSITION_MADE_BY_OTHERS = frozenset({"F14", "F44", "F45"})  # overfills, trades by hand, liquidations
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+SPOT_BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(2), "BNB": Decimal(100)}
+USDM_BALANCES = {"USDT": Decimal(100_000), "BNB": Decimal(100)}
+MARKET_STEP_MS = 250
+
+
+class Run:
+    """The parts of one run, for faults to take hold of."""
+
+    def __init__(self, plan: Plan, *, with_trace: bool = False) -> None:
+        self.plan = plan
+        self.entropy = Entropy(plan.seed)
+        self.loop = SeededLoop(self.entropy.child("schedule") if plan.with_schedule else None)
+        self.history = History(self.loop.time)
+        if with_trace:
+            self.history.trace = []
+        self.fired: dict[str, int] = {}
+        self.disk = Disk()
+        venue_clock = LoopClock(self.loop)
+        self.venue = Venue(
+            [AccountSpec(api_key=API_KEY, secret=SECRET, spot=SPOT_BALANCES, usdm=USDM_BALANCES)],
+            Settings(
+                seed=plan.seed,
+                symbols=SYMBOLS,
+                step_ms=MARKET_STEP_MS,
+                push_ms=MARKET_STEP_MS,
+                history_ms=LAG_MS_MAX,
+            ),
+            venue_clock,
+            self.entropy.child("listen keys"),
+        )
+        self.service = Service(self.venue)
+        self.network = Network(
+            self.loop, self.service, venue_clock, self.entropy.child("network"), self.history
+        )
+        self.healed_after_s = 0.0
+        self.engine: Engine | None = None
+        self.world: MemoryWorld | None = None
+        self.life: Life | None = None
+        self.truths: dict[str, Truth] = {}  # by account
+        self._engine_task: asyncio.Task[None] | None = None
+        self._own: set[asyncio.Task[Any]] = set()
+        self._processes = 0
+        self._faults: list[asyncio.TimerHandle] = []
+        self._write_ahead: Callable[[bytes], None] | None = None
+
+    # -- processes -------------------------------------------------------------------------------------------
+
+    @property
+    def core(self) -> Any:
+        assert self.engine is not None
+        return self.engine._core  # noqa: SLF001  # the checkers compare what the engine holds with the venue
+
+    def boot(self) -> None:
+        """Start a process: the first one, or one after a kill, over the same disk."""
+        number = self._processes
+        self._processes += 1
+        config = config_of(self.plan, self.entropy.child(f"strategy {number}"))
+        entropy = self.entropy.child(f"process {number}")
+        offset_s = entropy.choice(CLOCK_OFFSETS_S) if WRONG_CLOCK in self.plan.faults else 0.0
+        self.world = MemoryWorld(self.loop, self.network, self.disk, entropy, offset_s)
+        self.engine = engine = Engine(config, world=self.world)
+        self.life = life = self.history.begin_life()
+        core = self.core
+        if not self.truths:
+            self.truths = self._truths(config)
+            self._write_ahead = checkers.write_ahead(self.disk.intents, self.history.violate)
+            self.network.before_send = self._write_ahead
+            self.history.on_step = self._step_checker()
+        process = self.world.process
+
+        health = core.oms.watch
+
+        def watch(before: Any, event: Any, applied: Any) -> None:
+            health(before, event, applied)
+            if process.is_alive:
+                self.history.on_fact(life, before, event, applied)
+
+        restore = core.restore
+
+        def restored() -> int:
+            open_orders: int = restore()
+            life.is_restoring = False
+            return open_orders
+
+        run_start = core.run_start
+
+        def started() -> None:
+            life.has_started = True
+            run_start()
+
+        core.oms.watch = watch
+        core.restore = restored
+        core.run_start = started
+        self._engine_task = self.loop.create_task(engine.run(), name="engine")
+        self._engine_task.add_done_callback(partial(self._on_end, engine, life))
+
+    def _on_end(self, engine: Engine, life: Life, task: asyncio.Task[None]) -> None:
+        """A process that could not even start is started again, as its supervisor would; any other must not end."""
+        error = None if task.cancelled() else task.exception()
+        if error is None or self.engine is not engine:
+            return
+        if life.has_started or not isinstance(error, NexusTraderError):
+            self.history.violate(f"I18: the engine has ended: {error!r}")
+        self.engine = None
+        self.loop.call_later(RESTART_S, self._boot_if_down)
+
+    def _truths(self, config: Config) -> dict[str, Truth]:
+        account = next(iter(self.venue.accounts.by_name.values()))
+        shard = shard_of(config.strategy_id, config.user_id)
+        connectors = config.private_conn_config.get(ExchangeType.BINANCE, ())
+        return {
+            account_key(ExchangeType.BINANCE, c.account_type, c.account): Truth(
+                self.venue, account, shard, SPOT if getattr(c.account_type, "is_spot", False) else USDM
+            )
+            for c in connectors
+        }
+
+    def _step_checker(self) -> Callable[..., None]:
+        ended = checkers.step_checker(self.truths, self.history)
+        if (
+            self.plan.program is not None
+            or self.plan.market != USDM
+            or POSITION_MADE_BY_OTHERS & {*self.plan.faults}
+        ):
+            return ended
+        (truth,) = self.truths.values()
+
+        def on_step(before: Any, event: Any, after: Any) -> None:
+            ended(before, event, after)
+            for text in checkers.check_position_limit(truth, SYMBOLS[0], POSITION_LIMIT):
+                self.history.violate(text)
+
+        return on_step
+
+    def kill(self) -> None:
+        """kill -9: nothing of the process reaches the outside any more, and nothing is tidied up."""
+        assert self.world is not None
+        self.world.process.kill()
+        self.history.note("kill", b"")
+        for task in asyncio.all_tasks(self.loop):
+            if task not in self._own:
+                task.cancel()
+        self.engine = None
+
+    # -- the run ---------------------------------------------------------------------------------------------
+
+    def go(self) -> Outcome:
+        """Run it to its end. Raises what the harness itself gets wrong; what the engine does is in the outcome."""
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self.loop.create_task(self._go()))
+            return self._outcome()
+        finally:
+            self._bury()
+
+    def own(self, work: Any) -> asyncio.Task[Any]:
+        """A task of the harness: it outlives the processes."""
+        task = self.loop.create_task(work)
+        self._own.add(task)
+        return task
+
+    async def _go(self) -> None:
+        self._own.add(asyncio.current_task())  # type: ignore[arg-type]  # called inside a task
+        self.venue.start()
+        self.boot()
+        await asyncio.sleep(BOOT_S)
+        await self.trade()
+        self.heal()
+        await self._settle()
+        await self._end()
+        self.venue.stop()
+
+    async def trade(self) -> None:
+        """The strategy trades while faults strike."""
+        for name in self.plan.faults:
+            entropy = self.entropy.child(f"fault {name}")
+            for _ in range(entropy.randint(1, STRIKES_MAX)):
+                strike = entropy.choice(FAULTS[name].strikes)
+                at_s = entropy.random() * self.plan.trading_s * 0.8
+                self.later(at_s, partial(strike, self, entropy))
+        await asyncio.sleep(self.plan.trading_s)
+
+    def fire(self, form: str) -> None:
+        """A strike has met something."""
+        self.fired[form] = self.fired.get(form, 0) + 1
+        self.history.note("fault", form.encode())
+
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Part of a fault, after a while; nothing of it outlives the healing."""
+        self._faults.append(self.loop.call_later(seconds, call))
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """When the current callback has returned."""
+        self.loop.call_soon(call)
+
+    def kill_and_restart(self, after_s: float) -> None:
+        """kill -9, and a new process a while later."""
+        if self.engine is None:
+            return
+        self.kill()
+        self.loop.call_later(RESTART_S + after_s, self._boot_if_down)
+
+    def _boot_if_down(self) -> None:
+        if self.engine is None:
+            self.boot()
+
+    def stop_and_restart(self, after_s: float) -> None:
+        """An orderly end while orders are under way, and a new process after it."""
+        engine, task = self.engine, self._engine_task
+        if engine is None or task is None:
+            return
+        engine.dispose()
+
+        def ended(_task: object) -> None:
+            if self.engine is engine:
+                self.engine = None
+                self.loop.call_later(RESTART_S + after_s, self._boot_if_down)
+
+        task.add_done_callback(ended)
+
+    def act(self, what: str) -> None:
+        """Let the suite's own workload do one thing now."""
+        core = self.core_or_none
+        strategy = None if core is None else core.config.strategy
+        if isinstance(strategy, RandomTrader) and strategy.is_trading:
+            strategy.act(what)
+
+    def note_foreign_cancel(self) -> None:
+        """Whatever strangers have open may end now by somebody else's doing than ours."""
+        for truth in self.truths.values():
+            self.history.cancelled_by_others.update(r.client_id for r in truth.foreign() if r.is_open)
+
+    @property
+    def core_or_none(self) -> Any:
+        """The engine's core while a process is up."""
+        return None if self.engine is None else self.core
+
+    def heal(self) -> None:
+        """No fault any more; a process that is down is started."""
+        for handle in self._faults:
+            handle.cancel()
+        self.network.weather = Weather()
+        self.network.before_send = self._write_ahead
+        self.disk.before_append = self.disk.after_append = None
+        self.network.on_frame_down = None
+        self.venue.faults.clear()
+        self.disk.is_full = False
+        if self.engine is None:
+            self.boot()
+        strategy: Any = self.core.config.strategy
+        if hasattr(strategy, "wind_down"):
+            strategy.wind_down()
+
+    async def _settle(self) -> None:
+        """Peace: within HEAL_PAUSES_S all has to be known and equal. What stays wrong is a violation."""
+        healed_s = self.loop.time()
+        wrong: list[str] = []
+        for number, pause_s in enumerate(HEAL_PAUSES_S):
+            if number == PAUSES_OF_TRADING_MAX and self.engine is not None:
+                # A strategy that never rests always has something under way; whoever wants to compare has to stop it.
+                self.core.ems.close("the run is at its end: no new order is sent")
+            await asyncio.sleep(pause_s)
+            wrong = list(self._violations())
+            if not wrong:
+                break
+        for text in wrong:
+            self.history.violate(text)
+        self.healed_after_s = self.loop.time() - healed_s
+
+    def _violations(self) -> Iterator[str]:
+        life = self.life
+        assert life is not None
+        if self.engine is None or not life.has_started:
+            yield "I18: the engine is not running"
+            return
+        yield from checkers.check_lives(self.history, self.truths.values())
+        yield from checkers.check_fills(self.history, life, self.core)
+        for account, truth in self.truths.items():
+            yield from checkers.check_venue_orders(truth, self.history)
+            yield from checkers.check_known(self.core, truth, account)
+            yield from checkers.check_converged(self.core, truth, account)
+        for wrong in self.venue.check_invariants():
+            yield f"I7: {wrong}"
+        yield from self.core.health.violations
+        if self.core.ems.is_waiting:
+            yield "I18: commands are still waiting for their results"
+        manager = self.engine._task_manager  # noqa: SLF001  # as `core`
+        if manager.dead_count:
+            yield f"I18: {manager.dead_count} tasks of the engine have died"
+
+    async def _end(self) -> None:
+        """An orderly end: the engine cancels what is open and says what is left."""
+        if self.engine is None or self._engine_task is None:
+            return
+        self.engine.dispose()
+        await asyncio.wait({self._engine_task}, timeout=END_S_MAX)
+        if not self._engine_task.done():
+            self.history.violate("I18: the engine did not end when it was asked to")
+
+    def _outcome(self) -> Outcome:
+        records = [record for truth in self.truths.values() for record in truth.ours()]
+        return Outcome(
+            plan=self.plan,
+            violations=tuple(self.history.violations),
+            fired=dict(sorted((self.fired | self.venue.faults.fired).items())),
+            digest=self.history.digest(),
+            orders=len(records),
+            fills=sum(len(record.executions) for record in records),
+            processes=self._processes,
+            virtual_s=self.loop.time(),
+            healed_after_s=self.healed_after_s,
+            trace=tuple(self.history.trace or ()),
+        )
+
+    def _bury(self) -> None:
+        """Let go of what dead processes left waiting."""
+        for _ in range(3):
+            tasks = asyncio.all_tasks(self.loop)
+            if not tasks:
+                break
+            for task in tasks:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+        asyncio.set_event_loop(None)

@@ -1,0 +1,58 @@
+"""F38, F39: a process may die at any boundary, and the next one knows every order, fill, position and balance.
+
+`NEXUSTRADER_CRASH="before append Submit #3 | dip | kill"` carries out one plan alone, as a failure names it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fork_server import ForkServer
+from plans import SCENARIOS, Suite, every, spread
+
+QUICK_PLANS = 12
+PARTS = 4
+STOPS = ("term", "int twice")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_nothing_is_lost_at_some_boundaries(tmp_path: Path) -> None:
+    async with ForkServer() as server:
+        suite = Suite(SCENARIOS["trading"], server, tmp_path)
+        plans = spread(await suite.boundaries(), QUICK_PLANS)
+        assert await suite.carry_out(plans) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_nothing_is_lost_at_any_boundary(scenario: str, part: int, tmp_path: Path) -> None:
+    async with ForkServer() as server:
+        suite = Suite(SCENARIOS[scenario], server, tmp_path)
+        plans = every(await suite.boundaries())
+        assert await suite.carry_out(plans[part::PARTS]) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("strike", STOPS)
+async def test_nothing_is_lost_by_a_stop_at_any_boundary(strike: str, part: int, tmp_path: Path) -> None:
+    async with ForkServer() as server:
+        suite = Suite(SCENARIOS["trading"], server, tmp_path)
+        names = await suite.boundaries()
+        plans = spread(names, len(names), strike)
+        assert await suite.carry_out(plans[part::PARTS]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("strike", STOPS)
+async def test_nothing_is_lost_by_a_stop_at_some_boundaries(strike: str, tmp_path: Path) -> None:
+    async with ForkServer() as server:
+        suite = Suite(SCENARIOS["trading"], server, tmp_path)
+        plans = spread(await suite.boundaries(), QUICK_PLANS // 2, strike)
+        assert await suite.carry_out(plans) == []

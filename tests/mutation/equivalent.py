@@ -1,0 +1,31 @@
+"""Generic mutants that change nothing anybody can see, each with the reason. They do not count against the score."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from patches import Mutant
+
+
+class Equivalent(NamedTuple):
+    """A change in `file` that makes the line `new` out of the line `old`."""
+
+    file: str
+    old: str
+    new: str
+    reason: str
+
+
+EQUIVALENTS: tuple[Equivalent, ...] = ()
+
+
+def reason_for(mutant: Mutant) -> str | None:
+    """Why this mutant cannot be caught; None for one that can."""
+    before, after = mutant.old.splitlines(), mutant.new.splitlines()
+    for known in EQUIVALENTS:
+        if known.file != mutant.file:
+            continue
+        changed = [(b, a) for b, a in zip(before, after, strict=False) if b != a]
+        if changed and (changed[0][0].strip(), changed[0][1].strip()) == (known.old, known.new):
+            return known.reason
+    return None
