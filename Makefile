@@ -59,10 +59,11 @@ format: $(STAMP) ## rewrite what ruff can
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## what a tick, an order and a durable record cost on this machine
+bench: $(STAMP) ## what a tick, an order, a durable record and a crash cost on this machine
 	@$(BIN)/python bench/journal.py
 	@$(BIN)/python bench/tick_path.py
 	@$(BIN)/python bench/order_path.py
+	@$(BIN)/python bench/recovery.py
 
 clean: ## remove what was generated, except the virtual environment
 	@rm -rf build dist demo-out htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

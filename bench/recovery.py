@@ -72,7 +72,9 @@ class Placer(Strategy):
             if number % PER_SYMBOL == 0:
                 price = Decimal(str(self.request_ticker(symbol).last_price)) * AWAY
                 amount = max(VALUE / price, self.min_order_amount(symbol, price))
-            yield lambda s=symbol, a=amount, p=price: self.create_order_ws(s, OrderSide.BUY, OrderType.LIMIT, a, p)
+            yield lambda s=symbol, a=amount, p=price: self.create_order_ws(
+                s, OrderSide.BUY, OrderType.LIMIT, a, p
+            )
 
     def _place(self) -> None:
         for _ in range(min(PER_TICK, self._left)):
@@ -199,7 +201,9 @@ def measure(case: str, orders: int, latency_ms: int) -> dict[str, Any]:
         if case == "ended":
             control(emulator, "faults", {"action": "manual_cancel"})
         if latency_ms:
-            control(emulator, "faults", {"action": "delay_ack_ms", "on": "*", "count": -1, "delay_ms": latency_ms})
+            control(
+                emulator, "faults", {"action": "delay_ack_ms", "on": "*", "count": -1, "delay_ms": latency_ms}
+            )
         second = Process(emulator, "recover", database, orders)
         found = second.wait_for("reconciled")
         process_s = time.perf_counter() - second.began

@@ -48,6 +48,9 @@ class LoopClock:
     def timestamp_ms(self) -> int:
         return self.timestamp_ns() // 1_000_000
 
+    def monotonic_ms(self) -> int:
+        return round(self._loop.time() * 1000)
+
     def timestamp(self) -> float:
         return self.timestamp_ns() / 1e9
 

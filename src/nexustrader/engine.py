@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nexustrader._engine.books import Books, books_of
 from nexustrader._engine.connect import Connections
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.farewell import say_what_is_left
-from nexustrader._engine.loading import hand_over
+from nexustrader._engine.loading import hand_over, recorded_to
 from nexustrader._engine.requests import ThreadedRequests
 from nexustrader._engine.storage import DeferredJournal
 from nexustrader._engine.world import LiveWorld, World
@@ -25,11 +26,11 @@ from nexustrader.kernel.log import get_logger, setup_logging
 from nexustrader.kernel.tasks import TaskManager
 
 if TYPE_CHECKING:
+    from nexustrader._session.recorder import Recorder
     from nexustrader.persistence.postgres import PostgresMirror
 
 ORDERS_AT_STOP_TIMEOUT_S = 5.0
 CANCEL_AGAIN_AT_STOP_S = 1.0
-CHECKPOINT_INTERVAL_S = 30.0
 TASKS_CANCEL_TIMEOUT_S = 5.0
 IO_CLOSE_TIMEOUT_S = 5.0
 
@@ -39,7 +40,8 @@ _log = get_logger("Engine")
 class Engine:
     """Build it from a `Config`, then `start()` (which returns when the run ends) and `dispose()`.
 
-    `world` is where it runs: real time and real sockets unless a simulation brings its own.
+    `world` is where it runs: real time and real sockets unless a simulation brings its own. `record` names a file
+    for the session, which `nexustrader replay` runs again.
 
     Raises EngineBuildError (and its subclasses) for a configuration that cannot run, each saying what to change.
     """
@@ -48,7 +50,9 @@ class Engine:
     def set_loop_policy() -> None:
         """Kept for programs that call it: the engine chooses its own loop."""
 
-    def __init__(self, config: Config, *, world: World | None = None) -> None:
+    def __init__(
+        self, config: Config, *, world: World | None = None, record: str | Path | None = None
+    ) -> None:
         hand_over(config)
         self._config = config
         self._world = world = LiveWorld() if world is None else world
@@ -58,19 +62,37 @@ class Engine:
         self._clock = world.clock
         self._task_manager = TaskManager(self._loop, on_dead=self._on_dead_task)
         self._journal = DeferredJournal()
-        self._core = EngineCore(config, self._clock, self._journal, spawn=self._spawn)
+        self._recorder = recorder = self._make_recorder(record)
+        if recorder is None:
+            self._core = EngineCore(config, self._clock, self._journal, spawn=self._spawn)
+        else:
+            self._core = EngineCore(config, recorder.clock, recorder.journal, spawn=self._spawn)
+            recorder.bind(self._core)
         self._connections = Connections(self._core, world, self._task_manager, self._journal.params)
         self._params = self._journal.params
-        self._core.bind_strategy(
-            ThreadedRequests(
-                world.io, self._core.oms, self._connections.io_market, self._connections.io_venues
-            ),
-            {ParamBackend.MEMORY: self._params},
-            self._task_manager.request_shutdown,
-        )
+        self._bind_strategy()
         self._mirror: PostgresMirror | None = None
         self._started = False
         self._disposed = False
+
+    def _make_recorder(self, record: str | Path | None) -> Recorder | None:
+        path = recorded_to() if record is None else Path(record)
+        if path is None:
+            return None
+        from nexustrader._session.recorder import Recorder
+
+        return Recorder(path, self._clock, self._loop, self._world.entropy, self._journal)
+
+    def _bind_strategy(self) -> None:
+        io, recorder = self._world.io, self._recorder
+        market, venues = self._connections.io_market, self._connections.io_venues
+        params = {ParamBackend.MEMORY: self._params}
+        stop = self._task_manager.request_shutdown
+        if recorder is None:
+            self._core.bind_strategy(ThreadedRequests(io, self._core.oms, market, venues), params, stop)
+        else:
+            requests = ThreadedRequests(recorder.blocking(io), self._core.oms, market, venues)
+            self._core.bind_strategy(recorder.requests(requests), params, recorder.stop(stop))
 
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> object:
         return self._task_manager.create_task(work, name=name)
@@ -133,6 +155,8 @@ class Engine:
     async def _start_up(self) -> None:
         self._clock.attach(self._loop)
         config = self._config
+        if self._recorder is not None:
+            self._recorder.open(config)
         await self._connections.build()
         if config.private_conn_config:
             self._world.open_storage(config, self._journal, self._connections.fingerprints)
@@ -142,11 +166,13 @@ class Engine:
                 _log.warning(
                     f"the journal knows {still_open} order(s) that may still be open; asking the venue"
                 )
+        if self._recorder is not None:
+            self._recorder.params(self._params.all())
         await self._connections.start()
         self._task_manager.create_task(self._checkpoint_forever(), name="journal checkpoint")
         _log.info(f"{config.strategy_id}-{config.user_id} is connected")
         self._core.run_start()
-        self._core.scheduler.start()
+        self._core.start_jobs()
 
     async def _start_mirror(self) -> None:
         self._mirror = await self._journal.mirrored_by(self._config)
@@ -155,7 +181,7 @@ class Engine:
 
     async def _checkpoint_forever(self) -> None:
         while True:
-            await asyncio.sleep(CHECKPOINT_INTERVAL_S)
+            await asyncio.sleep(self._world.checkpoint_interval_s)
             try:
                 await self._rotate_if_full()
                 await self._world.offload(self._journal.checkpoint)  # fsyncs
@@ -174,13 +200,13 @@ class Engine:
     async def _shut_down(self) -> None:
         try:
             self._core.run_stop()
-            self._core.ems.close("the engine is stopping: no new order is sent")
+            self._core.close_orders("the engine is stopping: no new order is sent")
             await self._end_orders()
             await say_what_is_left(
                 self._core, self._connections.ports, is_hurried=self._task_manager.is_hurried
             )
         finally:
-            self._core.scheduler.stop()
+            self._core.stop_jobs()
             await self._close_connections()
 
     async def _end_orders(self) -> None:
@@ -190,22 +216,16 @@ class Engine:
         while now() < deadline and not self._task_manager.is_hurried:
             if self._config.exit_after_cancel and now() >= cancel_at:
                 # Race: an order that was under way when all were cancelled arrives after that; so again and again.
-                self._cancel_open_orders()
+                self._core.cancel_open_orders()
                 cancel_at = now() + CANCEL_AGAIN_AT_STOP_S
             is_open = self._config.exit_after_cancel and bool(self._core.oms.open_orders())
             if not is_open and not self._core.ems.is_waiting:
                 return
             await asyncio.sleep(0.02)
 
-    def _cancel_open_orders(self) -> None:
-        symbols = {(s.account, s.symbol) for s in self._core.oms.open_orders()}
-        for account, symbol in sorted(symbols):
-            try:
-                self._core.ems.cancel_all(account, symbol)
-            except NexusTraderError as error:
-                _log.error(f"{account} {symbol}: orders could not be cancelled: {error}")
-
     async def _close_connections(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
         await self._connections.stop()
         if self._mirror is not None:
             await self._mirror.close()

@@ -28,13 +28,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexustrader.backtest import Backtest
-from nexustrader.backtest.loop import VirtualLoop
 from nexustrader.backtest.world import World
 from nexustrader.constants import DataType, KlineInterval
 from nexustrader.data.bars import build_bars
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.oms import OrderManager
 from nexustrader.kernel.clock import VirtualClock
+from nexustrader.kernel.virtual_loop import VirtualLoop
 from nexustrader.schema import BookL1, Kline, Trade
 
 M5 = KlineInterval.MINUTE_5

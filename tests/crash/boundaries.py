@@ -45,7 +45,9 @@ STRIKES: Mapping[str, tuple[signal.Signals, ...]] = {
 class Wire:
     """Counts boundaries; at the one named `at` the process gets the signals of `strike`."""
 
-    def __init__(self, at: str | None = None, strike: str = "kill", before: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, at: str | None = None, strike: str = "kill", before: Callable[[], None] = lambda: None
+    ) -> None:
         self.passed: list[str] = []
         self.here = threading.local()  # `is_appending`, in the thread that is
         self._at = at

@@ -37,6 +37,7 @@ from nexustrader.strategy import Strategy
 TYPES = (BinanceAccountType.USD_M_FUTURE_TESTNET, BinanceAccountType.SPOT_TESTNET)
 LOOK_S = 0.02  # how often the program looks whether it may go on
 RECORDS_MAX = 20  # from here on the journal asks to be rotated
+MIRROR_POLL_S = 0.02
 HORIZON_MS = 1_500  # nothing is under way for longer between two processes of one machine
 NOTICES = (
     "pending",
@@ -241,6 +242,10 @@ def run(spec: Spec) -> None:
         os.environ[f"NEXUS_PG_{name.upper()}"] = value
     settings.reload()
     sqlite.RECORDS_MAX = RECORDS_MAX
+    if spec.mirror:
+        from nexustrader.persistence import postgres
+
+        postgres.POLL_S = MIRROR_POLL_S
     BinanceVenue.spec = msgspec.structs.replace(BinanceVenue.spec, absence_horizon_ms=HORIZON_MS)
     report = Report(spec.report)
     report.say("hello", life=spec.life)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from fork_server import Child, ForkServer, Message
 from program import PERP, SPOT, Heard
+from stores import remove_database
 from verdicts import complaints_of_books, complaints_of_orders, complaints_of_telling
 
 import canaries
@@ -23,7 +24,10 @@ from nexustrader.emulator.binance.venue import STILL, Settings
 LIFE_S_MAX = 45.0
 AGREE_S_MAX = 15.0  # how long after the program's end a difference may last
 AFTER_DEATH_S = 0.02  # what had reached the kernel reaches the venue
-PRODUCTS = {"binance:USD_M_FUTURE_TESTNET": ("usdm", "-PERP.BINANCE"), "binance:SPOT_TESTNET": ("spot", ".BINANCE")}
+PRODUCTS = {
+    "binance:USD_M_FUTURE_TESTNET": ("usdm", "-PERP.BINANCE"),
+    "binance:SPOT_TESTNET": ("spot", ".BINANCE"),
+}
 BID, ASK = "60000.0", "60000.1"
 SYMBOL = PERP.partition("-")[0]
 assert SPOT.startswith(SYMBOL)
@@ -91,27 +95,37 @@ async def venue() -> AsyncIterator[BinanceEmulator]:
 
 
 class Run:
-    """Lives over one database, on one venue."""
+    """Lives over one database, on one venue. `mirror`: as in `crash_child.Spec`."""
 
-    def __init__(self, server: ForkServer, emulator: BinanceEmulator, folder: Path) -> None:
+    def __init__(
+        self,
+        server: ForkServer,
+        emulator: BinanceEmulator,
+        folder: Path,
+        mirror: Mapping[str, str] | None = None,
+    ) -> None:
         self._server = server
         self._emulator = emulator
         self._folder = folder
+        self._mirror = dict(mirror or {})
         self.database = folder / "cache.db"
         self.lives: list[Life] = []
+        self._is_machine_lost = False
+        self._forgotten: set[str] = set()  # orders that the mirror had not got when the machine was lost
 
     def truth(self, account: str) -> Any:
         """The ledger of one account of ours."""
         ledger: Any = self._emulator.ledger()
         return ledger["accounts"]["main"][PRODUCTS[account][0]]
 
-    async def live(self, at: str | None = None, strike: str = "kill", **spec: str) -> Life:
+    async def live(self, at: str | None = None, strike: str = "kill", **spec: Any) -> Life:
         """One process, until it ends. `spec`: further fields of `crash_child.Spec`."""
         fields = {
             "database": str(self.database),
             "url": self._emulator.url,
             "api_key": self._emulator.api_key,
             "secret": self._emulator.secret,
+            "mirror": self._mirror,
             "at": at,
             "strike": strike,
         }
@@ -134,6 +148,11 @@ class Run:
         await asyncio.sleep(AFTER_DEATH_S)
         MEANWHILE[what](self._emulator)
 
+    def lose_machine(self) -> None:
+        """The local database is gone with the process; the mirror may be a moment behind it."""
+        remove_database(self.database)
+        self._is_machine_lost = True
+
     async def _listen(self, child: Child, life: Life) -> None:
         agree_by = None
         while (message := await child.said.get()) is not None:
@@ -151,7 +170,9 @@ class Run:
                     life.complaints += self._unknown_to(message["oids"])
                     child.answer("go on")
                 case "started":
-                    life.complaints += [f"at the start: {c}" for c in self._differences(message, at_start=True)]
+                    life.complaints += [
+                        f"at the start: {c}" for c in self._differences(message, at_start=True)
+                    ]
                     child.answer("go on")
                 case "done":
                     now = asyncio.get_running_loop().time()
@@ -162,12 +183,15 @@ class Run:
 
     def _unknown_to(self, oids: Sequence[str]) -> list[str]:
         """I2: what the venue has had is in the journal. Nothing of this life has left yet."""
-        known = set(oids)
+        at_venue = {order["client_id"] for account in PRODUCTS for order in self.truth(account)["orders"]}
+        unknown = at_venue.difference(oids)
+        if self._is_machine_lost:
+            self._forgotten |= unknown
+            self._is_machine_lost = False
+            return []
         return [
-            f"I2: the venue has order {order['client_id']}, of which the journal knew nothing"
-            for account in PRODUCTS
-            for order in self.truth(account)["orders"]
-            if order["client_id"] not in known
+            f"I2: the venue has order {oid}, of which the journal knew nothing"
+            for oid in sorted(unknown - self._forgotten)
         ]
 
     def _differences(self, message: Message, *, at_start: bool = False) -> list[str]:
@@ -177,7 +201,16 @@ class Run:
             found += complaints_of_books(books, self.truth(account), suffix, at_start=at_start)
         if not at_start:
             found += [f"I16: order {oid} is still unknown" for oid in message["unknown"]]
-        return found
+        return self._promised(found)
+
+    def _promised(self, complaints: Iterable[str]) -> list[str]:
+        """Without what is said of orders that went with the machine, and of the fees that were paid for them."""
+        return [
+            complaint
+            for complaint in complaints
+            if not any(oid in complaint for oid in self._forgotten)
+            and not (self._forgotten and complaint.startswith("I17: fees"))
+        ]
 
     # -- the verdict ------------------------------------------------------------------------------------------------
 
@@ -194,8 +227,8 @@ class Run:
         if last.done["errors"]:
             found.append(f"the strategy raised {last.done['errors']} time(s): {self.log()}")
         truths = [self.truth(account) for account in PRODUCTS]
-        found += complaints_of_orders(truths, last.done["keys"])
-        found += complaints_of_telling([life.heard for life in self.lives], truths)
+        found += self._promised(complaints_of_orders(truths, last.done["keys"]))
+        found += self._promised(complaints_of_telling([life.heard for life in self.lives], truths))
         found += [f"I7: {wrong}" for wrong in self._emulator.venue.check_invariants()]
         return found
 

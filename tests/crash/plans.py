@@ -15,9 +15,13 @@ import msgspec
 from boundaries import STRATEGY_ID, USER_ID
 from crash_run import MEANWHILE, Life, Run, venue
 from fork_server import ForkServer
+from stores import STORES, Store, mirror_on
+
+from postgres_server import Server
 
 LANES = 4  # runs at a time: most of a run is waiting
 TRIES = 4  # a boundary that exists only if one socket is faster than another may be passed by
+CLEAN_RUNS = 3
 PASSED_BY_MAX = 0.05  # what part of the plans may never come to theirs
 STOP_S_MAX = 12.0
 HURRY_S_MAX = 3.0
@@ -87,7 +91,9 @@ def _all(names: Boundaries) -> Boundaries:
 
 def _recovery(names: Boundaries) -> Boundaries:
     """Until the first decision that is made anew."""
-    return list(takewhile(lambda name: not name.startswith(("before append Submit", "before append Cancel")), names))
+    return list(
+        takewhile(lambda name: not name.startswith(("before append Submit", "before append Cancel")), names)
+    )
 
 
 def _opening(names: Boundaries) -> Boundaries:
@@ -107,16 +113,30 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 
 class Suite:
-    """Carries out plans of one scenario, several at a time, and gathers what is wrong."""
+    """Carries out plans of one scenario, several at a time, and gathers what is wrong. `postgres`: for mirrors."""
 
-    def __init__(self, scenario: Scenario, server: ForkServer, folder: Path) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        server: ForkServer,
+        folder: Path,
+        store: Store = STORES["sqlite"],
+        postgres: Server | None = None,
+    ) -> None:
         self._scenario = scenario
         self._server = server
         self._folder = folder
+        self._store = store
+        self._postgres = postgres if store.is_mirrored else None
         self._lanes = asyncio.Semaphore(LANES)
         self._numbers = count(1)
         self.passed_by: list[Plan] = []  # whose boundary no process came to
         self.wrong: list[str] = []
+
+    async def certain_boundaries(self) -> Boundaries:
+        """Those that a run passes whichever socket is faster."""
+        first, *others = [await self.boundaries() for _ in range(CLEAN_RUNS)]
+        return [name for name in first if all(name in names for names in others)]
 
     async def boundaries(self) -> Boundaries:
         """What a run passes that nothing strikes, in its order."""
@@ -153,6 +173,8 @@ class Suite:
             if not struck.was_struck:
                 return None
             await run.meanwhile(plan.meanwhile)
+            if self._store.is_lost:
+                run.lose_machine()
             await run.live()
             return [*_manners(plan, struck), *run.verdict()]
 
@@ -160,8 +182,8 @@ class Suite:
     async def _run(self) -> AsyncIterator[Run]:
         folder = self._folder / str(next(self._numbers))
         folder.mkdir()
-        async with venue() as emulator:
-            yield Run(self._server, emulator, folder)
+        async with venue() as emulator, mirror_on(self._postgres) as mirror:
+            yield Run(self._server, emulator, folder, mirror)
 
 
 def every(names: Boundaries, strike: str = "kill") -> list[Plan]:

@@ -118,7 +118,15 @@ TRADING: Sequence[Step] = (
     Place(key="rest", symbol=PERP, amount="0.010", price="50000"),
     Place(key="rest by rest", symbol=PERP, amount="0.020", price="49000", by_socket=False),
     Place(key="cross", symbol=PERP, amount="0.030", price="60600", until=CLOSED),
-    Place(key="ioc", symbol=PERP, amount="0.005", price="60600", tif=TimeInForce.IOC, by_socket=False, until=CLOSED),
+    Place(
+        key="ioc",
+        symbol=PERP,
+        amount="0.005",
+        price="60600",
+        tif=TimeInForce.IOC,
+        by_socket=False,
+        until=CLOSED,
+    ),
     Place(key="ioc unfilled", symbol=PERP, amount="0.005", price="59000", tif=TimeInForce.IOC, until=CLOSED),
     Place(key="spot", symbol=SPOT, amount="0.01", price="50000"),
     Place(key="spot market", symbol=SPOT, amount="0.01", by_socket=False, until=CLOSED),
@@ -129,7 +137,9 @@ TRADING: Sequence[Step] = (
     Maintain(what="rotate"),
     Cancel(key="spot", by_socket=False),
     CancelAll(symbol=PERP),
-    Place(key="cross", symbol=PERP, amount="0.030", price="60600", until=CLOSED),  # the key again: nothing leaves
+    Place(
+        key="cross", symbol=PERP, amount="0.030", price="60600", until=CLOSED
+    ),  # the key again: nothing leaves
     Place(key="reduce", symbol=PERP, side=OrderSide.SELL, amount="0.010", until=CLOSED),
     Place(key="last", symbol=PERP, amount="0.010", price="47000"),
 )

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fork_server import ForkServer
 from plans import SCENARIOS, Suite, every, spread
+from stores import STORES
 
+from postgres_server import Server, running_server
+
+MIRRORED = [name for name, store in STORES.items() if store.is_mirrored]
 QUICK_PLANS = 12
 PARTS = 4
 STOPS = ("term", "int twice")
@@ -21,7 +26,7 @@ STOPS = ("term", "int twice")
 async def test_nothing_is_lost_at_some_boundaries(tmp_path: Path) -> None:
     async with ForkServer() as server:
         suite = Suite(SCENARIOS["trading"], server, tmp_path)
-        plans = spread(await suite.boundaries(), QUICK_PLANS)
+        plans = spread(await suite.certain_boundaries(), QUICK_PLANS)
         assert await suite.carry_out(plans) == []
 
 
@@ -33,6 +38,41 @@ async def test_nothing_is_lost_at_any_boundary(scenario: str, part: int, tmp_pat
     async with ForkServer() as server:
         suite = Suite(SCENARIOS[scenario], server, tmp_path)
         plans = every(await suite.boundaries())
+        assert await suite.carry_out(plans[part::PARTS]) == []
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Server]:
+    pytest.importorskip("asyncpg", reason="the extra `postgres` is not installed")
+    with running_server() as found:
+        if isinstance(found, str):
+            pytest.skip(found)
+        yield found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("store", MIRRORED)
+async def test_nothing_is_lost_at_some_boundaries_of_a_mirrored_journal(
+    store: str, postgres: Server, tmp_path: Path
+) -> None:
+    async with ForkServer() as server:
+        suite = Suite(SCENARIOS["trading"], server, tmp_path, STORES[store], postgres)
+        plans = spread(await suite.certain_boundaries(), QUICK_PLANS // 2)
+        assert await suite.carry_out(plans) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("store", MIRRORED)
+async def test_nothing_is_lost_at_any_boundary_of_a_mirrored_journal(
+    store: str, part: int, postgres: Server, tmp_path: Path
+) -> None:
+    async with ForkServer() as server:
+        suite = Suite(SCENARIOS["trading"], server, tmp_path, STORES[store], postgres)
+        names = await suite.boundaries()
+        plans = spread(names, len(names))
         assert await suite.carry_out(plans[part::PARTS]) == []
 
 
@@ -54,5 +94,5 @@ async def test_nothing_is_lost_by_a_stop_at_any_boundary(strike: str, part: int,
 async def test_nothing_is_lost_by_a_stop_at_some_boundaries(strike: str, tmp_path: Path) -> None:
     async with ForkServer() as server:
         suite = Suite(SCENARIOS["trading"], server, tmp_path)
-        plans = spread(await suite.boundaries(), QUICK_PLANS // 2, strike)
+        plans = spread(await suite.certain_boundaries(), QUICK_PLANS // 2, strike)
         assert await suite.carry_out(plans) == []

@@ -30,7 +30,9 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
 
 def at_venue(run: Run) -> dict[str, str]:
     """Status of every futures order that the venue has had, by client id."""
-    return {order["client_id"]: order["status"] for order in run.truth("binance:USD_M_FUTURE_TESTNET")["orders"]}
+    return {
+        order["client_id"]: order["status"] for order in run.truth("binance:USD_M_FUTURE_TESTNET")["orders"]
+    }
 
 
 def flip_bit(run: Run, seq: Callable[[int], int]) -> None:
@@ -42,6 +44,13 @@ def flip_bit(run: Run, seq: Callable[[int], int]) -> None:
         damaged = bytes([body[0] ^ 1, *body[1:]])
         connection.execute(f"UPDATE {JOURNAL} SET body = ? WHERE seq = ?", (damaged, number))
         connection.commit()
+
+
+def tear_off(run: Run, missing: int) -> None:
+    """Take the last bytes away: the last record is not whole any more."""
+    log = run.database.with_name(f"{run.database.name}-wal")
+    with log.open("r+b") as file:
+        file.truncate(log.stat().st_size - missing)
 
 
 async def test_on_a_full_disk_nothing_new_is_sent_cancels_go_and_trading_resumes_when_there_is_space(
@@ -60,13 +69,12 @@ async def test_on_a_full_disk_nothing_new_is_sent_cancels_go_and_trading_resumes
     assert run.verdict() == []
 
 
-@pytest.mark.parametrize("kind", ["ORDER_TRADE_UPDATE", "reply"])
-async def test_a_fact_that_was_the_last_record_and_is_torn_off_is_learnt_again(run: Run, kind: str) -> None:
+@pytest.mark.parametrize("missing", [1, 100])
+async def test_a_fact_that_was_the_last_record_and_is_torn_off_is_learnt_again(
+    run: Run, missing: int
+) -> None:
     await run.live("after append OrderEvent #14")
-    log = run.database.with_name(f"{run.database.name}-wal")
-    size = log.stat().st_size
-    with log.open("r+b") as file:
-        file.truncate(size - (100 if kind == "reply" else 1))
+    tear_off(run, missing)
     await run.meanwhile("dip")
     await run.live()
     assert run.verdict() == []
@@ -75,9 +83,7 @@ async def test_a_fact_that_was_the_last_record_and_is_torn_off_is_learnt_again(r
 async def test_an_order_whose_intent_was_torn_off_is_known_again_by_its_id(run: Run) -> None:
     """Power was lost on a disk that had lied: the journal lacks what was sent."""
     await run.live("left order.place #5")
-    log = run.database.with_name(f"{run.database.name}-wal")
-    with log.open("r+b") as file:
-        file.truncate(log.stat().st_size - 100)
+    tear_off(run, 100)
     last = run.truth("binance:USD_M_FUTURE_TESTNET")["orders"][-1]["client_id"]
     life = await run.live()
     assert life.done is not None
@@ -95,7 +101,9 @@ async def test_a_damaged_last_record_is_put_aside_and_learnt_again(run: Run) -> 
     assert run.verdict() == []
 
 
-async def test_damage_in_the_middle_keeps_the_engine_from_starting_until_a_backup_is_restored(run: Run) -> None:
+async def test_damage_in_the_middle_keeps_the_engine_from_starting_until_a_backup_is_restored(
+    run: Run,
+) -> None:
     await run.live("after append OrderEvent #14")
     backup = shutil.copytree(run.database.parent, run.database.parent / "backup")
     flip_bit(run, lambda last: last // 2)
@@ -117,4 +125,13 @@ async def test_the_journal_of_another_key_keeps_the_engine_from_starting(run: Ru
     assert "was written with another API key" in run.log()
 
     await run.live()
+    assert run.verdict() == []
+
+
+async def test_a_mirror_that_is_away_keeps_nothing_from_being_traded_and_known(run: Run) -> None:
+    nobody = {"host": "127.0.0.1", "port": "1", "user": "nexus", "database": "nowhere"}
+    await run.live("left order.place #5", mirror=nobody)
+    await run.meanwhile("part")
+    await run.live(mirror=nobody)
+    assert "could not be asked for records" in run.log()
     assert run.verdict() == []

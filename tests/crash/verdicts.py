@@ -27,7 +27,9 @@ def complaints_of_books(books: Books, truth: Any, suffix: str, *, at_start: bool
         if what == "order" and rest.partition(":")[0] not in theirs:
             # It never left. Until that is certain it is unknown, and then it has failed.
             continue
-        if at_start and (what == "fees" or " fees is " in rest or " trade_ids is " in rest or " cost is " in rest):
+        if at_start and (
+            what == "fees" or " fees is " in rest or " trade_ids is " in rest or " cost is " in rest
+        ):
             continue
         yield f"I17: {difference}"
 

@@ -55,7 +55,7 @@ TYPE = BinanceAccountType.USD_M_FUTURE_TESTNET
 DEAD_MAN_MS = int(sys.argv[2]) if len(sys.argv) > 2 else None
 engine = Engine(
     Config(
-        strategy_id="resting",
+        strategy_id=os.environ.get("RESTING_ID", "resting"),
         user_id="test",
         strategy=RestingOrders(),
         basic_config={ExchangeType.BINANCE: BasicConfig(settings_key="BINANCE.DEMO", testnet=True)},

@@ -118,7 +118,23 @@ def test_what_happened_meanwhile_is_proposed_and_on_demand_journalled(
     start = second.next("start")
     assert len(start["open"]) == 2
     assert start["position"] == "0.010"
+    second.next("filled")  # the strategy hears of it all the same
     second.stop()
+
+
+def test_orders_of_another_strategy_are_shown_and_left_alone(
+    emulator: EmulatorProcess, tmp_path: Path, repair: Repair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTING_ID", "another")
+    others = killed_with_resting_orders(emulator, tmp_path / "another.db")
+    monkeypatch.delenv("RESTING_ID")
+    done = repair("--apply")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for oid in others:
+        (line,) = (line for line in done.stdout.splitlines() if line.startswith(oid))
+        assert "not known" in line
+    assert "not this strategy's: left alone" in " ".join(done.stdout.split())
+    assert "The journal agrees with the venue." in done.stdout
 
 
 def test_running_engine_keeps_its_journal(emulator: EmulatorProcess, tmp_path: Path, repair: Repair) -> None:

@@ -8,6 +8,7 @@ the same syntax tree again. What a sample draws depends on the seed and the code
 from __future__ import annotations
 
 import ast
+import itertools
 import random
 import re
 from collections import defaultdict
@@ -48,39 +49,38 @@ class Edit(NamedTuple):
 
 def sample(root: Path, count: int, seed: int) -> list[Mutant]:
     """`count` mutants, spread over the modules by their size and within each over the kinds of fault."""
-    found = {path: mutants(root, path) for path in modules(root)}
-    total = sum(len(each) for each in found.values())
-    chosen: list[Mutant] = []
-    spare: list[Mutant] = []
-    for path, each in found.items():
-        chance = random.Random(f"{seed} {path}")
-        drawn = _spread(each, chance)
-        share = round(count * len(each) / total)
-        chosen += drawn[:share]
-        spare += drawn[share:]
-    random.Random(seed).shuffle(spare)
-    return (chosen + spare)[:count] if len(chosen) < count else _thin(chosen, count, seed)
+    texts = {file: (root / PACKAGE / file).read_text(encoding="utf-8") for file in modules(root)}
+    edits = {file: edits_of(text) for file, text in texts.items()}
+    chosen = []
+    for file, share in _shares({file: len(each) for file, each in edits.items()}, count).items():
+        drawn = _spread(edits[file], random.Random(f"{seed} {file}"))
+        made = (mutant_of(file, texts[file], edit) for edit in drawn)
+        chosen += itertools.islice((mutant for mutant in made if mutant is not None), share)
+    return chosen
 
 
-def _spread(each: list[Mutant], chance: random.Random) -> list[Mutant]:
-    """Shuffled, the kinds of fault taking turns."""
-    by_kind: dict[str, list[Mutant]] = defaultdict(list)
-    for mutant in each:
-        by_kind[mutant.story].append(mutant)
+def _shares(sizes: Mapping[str, int], count: int) -> dict[str, int]:
+    """`count` divided in proportion; what rounding leaves over goes to the largest remainders."""
+    exact = {name: count * size / sum(sizes.values()) for name, size in sizes.items()}
+    shares = {name: int(share) for name, share in exact.items()}
+    left = count - sum(shares.values())
+    for name in sorted(exact, key=lambda name: shares[name] - exact[name])[:left]:
+        shares[name] += 1
+    return shares
+
+
+def _spread(edits: list[Edit], chance: random.Random) -> Iterator[Edit]:
+    """In any order, the kinds of fault taking turns."""
+    by_kind: dict[str, list[Edit]] = defaultdict(list)
+    for edit in edits:
+        by_kind[edit.kind].append(edit)
     piles = list(by_kind.values())
     for pile in piles:
         chance.shuffle(pile)
     chance.shuffle(piles)
-    drawn = []
     while piles:
-        drawn += [pile.pop() for pile in piles]
+        yield from [pile.pop() for pile in piles]
         piles = [pile for pile in piles if pile]
-    return drawn
-
-
-def _thin(chosen: list[Mutant], count: int, seed: int) -> list[Mutant]:
-    kept = set(random.Random(seed).sample(range(len(chosen)), count))
-    return [mutant for place, mutant in enumerate(chosen) if place in kept]
 
 
 def modules(root: Path) -> list[str]:
@@ -92,28 +92,28 @@ def modules(root: Path) -> list[str]:
     ]
 
 
-def mutants(root: Path, file: str) -> list[Mutant]:
-    """Every mutant of one module that can be made, in the order of the text."""
-    text = (root / PACKAGE / file).read_text(encoding="utf-8")
+def edits_of(text: str) -> list[Edit]:
+    """Every fault that can be put into one module, in the order of its text."""
+    return sorted(set(Finder(text.encode()).edits()))
+
+
+def mutant_of(file: str, text: str, edit: Edit) -> Mutant | None:
+    """The mutant of one edit; None when the language does not allow it or does not tell the difference."""
     source = text.encode()
-    same = ast.dump(ast.parse(source))
-    made = []
-    for edit in sorted(set(Finder(source).edits())):
-        changed = (source[: edit.start] + edit.new.encode() + source[edit.end :]).decode()
-        try:
-            tree = ast.dump(ast.parse(changed))
-        except SyntaxError:
-            continue
-        if tree != same:
-            line = source[: edit.start].count(b"\n") + 1
-            was = " ".join(source[edit.start : edit.end].decode().split())
-            is_now = " ".join(edit.new.split())
-            name = f"{file}:{line} {edit.kind}: {_short(was)} -> {_short(is_now)}"
-            made.append(Mutant(name, file, text, changed, edit.kind))
-    return made
+    changed = (source[: edit.start] + edit.new.encode() + source[edit.end :]).decode()
+    try:
+        if ast.dump(ast.parse(changed)) == ast.dump(ast.parse(text)):
+            return None
+    except SyntaxError:
+        return None
+    line = source[: edit.start].count(b"\n") + 1
+    was, is_now = source[edit.start : edit.end].decode(), edit.new
+    name = f"{file}:{line} {edit.kind}: {_short(was)} -> {_short(is_now) or 'nothing'}"
+    return Mutant(name, file, text, changed, edit.kind)
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -303,7 +303,7 @@ def _is_type(value: ast.expr) -> bool:
         case ast.Subscript(value=ast.Name(id=name)):
             return name in ("tuple", "Callable", "Coroutine", "dict", "list", "type")
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
-            return all(isinstance(part, ast.Name) and part.id.istitle() for part in (left, right))
+            return all(isinstance(part, ast.Name) and part.id != part.id.upper() for part in (left, right))
         case _:
             return False
 

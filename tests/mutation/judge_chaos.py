@@ -1,18 +1,27 @@
 """The chaos suite as a judge: carries out plans until one breaks an invariant, and says which. A process of its own.
 
-`python judge_chaos.py SEEDS [--all] [--without JSON]`: every fault alone with each seed, then swarms. The last line
-on stdout is a `Verdict`.
+`python judge_chaos.py SEEDS [--first F2 ...] [--all] [--without JSON]`: every fault alone with each seed, then swarms.
+Prints a `Verdict` on a line of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Iterator
+from typing import NoReturn
 
 import msgspec
 
 SWARMS_PER_SEED = 5
 FIRST_SEED = 7_001  # any number will do; it must only stay the same, so that a verdict can be repeated
+
+
+RUN_SECONDS_MAX = 20  # of one run on a free core, which takes a fraction of one
+
+
+class EndlessError(KeyboardInterrupt):
+    """A run comes to no end. Of this kind, because asyncio lets no other exception out of its loop."""
 
 
 class Verdict(msgspec.Struct):
@@ -26,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("seeds", type=int)
     parser.add_argument("--all", action="store_true", help="go on after the first violation")
+    parser.add_argument("--first", nargs="*", default=[], help="begin with these faults")
     parser.add_argument("--without", default="[]", help="[[fault, seed], ...] that prove nothing")
     options = parser.parse_args()
     without = msgspec.json.decode(options.without, type=set[tuple[str, int]])
@@ -33,28 +43,38 @@ def main() -> None:
     from nexustrader.chaos import suite
 
     suite.quiet()
+    signal.signal(signal.SIGVTALRM, _end_it)
     verdict = Verdict()
-    for plan in plans(options.seeds):
+    for plan in plans(options.seeds, options.first):
         name = "+".join(plan.faults)
         if (name, plan.seed) in without:
             continue
-        outcome = suite.run_plan(plan)
+        signal.setitimer(signal.ITIMER_VIRTUAL, RUN_SECONDS_MAX)
+        try:
+            wrong = suite.run_plan(plan).violations
+        except EndlessError:
+            wrong = ("I18: the run comes to no end, work goes round in a circle",)
         verdict.runs += 1
-        if outcome.violations:
-            verdict.failed.append((name, plan.seed, outcome.violations[0]))
+        if wrong:
+            verdict.failed.append((name, plan.seed, wrong[0]))
             if not options.all:
                 break
     print(msgspec.json.encode(verdict).decode())
 
 
-def plans(seeds: int) -> Iterator:
+def _end_it(*_: object) -> NoReturn:
+    raise EndlessError
+
+
+def plans(seeds: int, first: list[str]) -> Iterator:
     from nexustrader.chaos import suite
     from nexustrader.chaos.faults import FAULTS
 
+    yield from suite.single(first, range(FIRST_SEED, FIRST_SEED + seeds))
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        yield from suite.single(list(FAULTS), [seed])
-        first = seed * SWARMS_PER_SEED
-        yield from suite.swarm(list(FAULTS), range(first, first + SWARMS_PER_SEED))
+        yield from suite.single([fault for fault in FAULTS if fault not in first], [seed])
+        begin = seed * SWARMS_PER_SEED
+        yield from suite.swarm(list(FAULTS), range(begin, begin + SWARMS_PER_SEED))
 
 
 if __name__ == "__main__":

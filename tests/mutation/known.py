@@ -15,6 +15,7 @@ KNOWN = (
         "    (S.PENDING, K.EXPIRED): S.EXPIRED,",
         "    (S.PENDING, K.EXPIRED): S.PENDING,",
         "an order killed at entry stays pending and in the open set",
+        ("F13",),
     ),
     Mutant(
         "M2",
@@ -23,6 +24,7 @@ KNOWN = (
         "    def is_closed(self) -> bool:\n"
         "        return self.status in CLOSED or self.cancel is CancelState.REFUSED",
         "a refused cancel counts as the end of the order, which lives on",
+        ("F11",),
     ),
     Mutant(
         "M2b",
@@ -31,6 +33,7 @@ KNOWN = (
         '        if not state.is_closed and state.cancel.value != "REFUSED":\n'
         "            self._open[state.oid] = None",
         "an order whose cancel was refused leaves the open set: nobody looks after it any more",
+        ("F11",),
     ),
     Mutant(
         "M3",
@@ -38,6 +41,7 @@ KNOWN = (
         "    filled = max(cum, fills_amount)",
         "    filled = fills_amount if event.filled is None else event.filled",
         "what is filled follows the latest word instead of the greatest: it goes backwards",
+        ("F16",),
     ),
     Mutant(
         "M4",
@@ -45,6 +49,7 @@ KNOWN = (
         "        except OutcomeUnknown as error:\n            self._finish(command, Conclusion.UNKNOWN, str(error))",
         "        except OutcomeUnknown as error:\n            self._finish(command, Conclusion.REJECTED, str(error))",
         "a request whose reply was lost counts as refused",
+        ("F2",),
     ),
     Mutant(
         "M4b",
@@ -52,6 +57,7 @@ KNOWN = (
         "    Conclusion.UNKNOWN: Step.ASK,\n",
         "    Conclusion.UNKNOWN: Step.CLOSE_REJECTED,\n",
         "an order of unknown outcome is closed as failed",
+        ("F2",),
     ),
     Mutant(
         "M5",
@@ -59,6 +65,7 @@ KNOWN = (
         "        for record in records:\n",
         "        for record in [r for r in records if False]:\n",
         "a restart begins with no orders: fills of earlier ones are nobody's",
+        ("F38",),
     ),
     Mutant(
         "M6",
@@ -66,6 +73,7 @@ KNOWN = (
         "        self._journal.append(self._proving(command))\n\n    def know",
         "        self._cache.__dict__.setdefault('unwritten', []).append(command)\n\n    def know",
         "an intent stays in memory for a later write, and the order leaves at once",
+        ("F38",),
     ),
     Mutant(
         "M7",
@@ -73,6 +81,7 @@ KNOWN = (
         "        if reply.ok or not rule_of(self._venue.spec, reply).retry_after_sync:\n",
         '        if reply.ok or rule_of(self._venue.spec, reply).conclusion.value != "UNKNOWN":\n',
         "a request that may have arrived is sent again",
+        ("F6",),
     ),
     Mutant(
         "M7b",
@@ -80,6 +89,7 @@ KNOWN = (
         "    if result.conclusion is Conclusion.NOT_SENT and result.route is Route.WS and ws_fallback:\n",
         "    if result.conclusion in (Conclusion.NOT_SENT, Conclusion.UNKNOWN) and result.route is Route.WS:\n",
         "an order that may have arrived by one route is sent again by the other",
+        ("F2",),
     ),
     Mutant(
         "M7c",
@@ -89,6 +99,7 @@ KNOWN = (
         '    **{code: ErrorRule(_NO, text) for code, text in _UNKNOWN.items() if "client id" in text},\n'
         "}\n",
         "the refusal of a second copy counts as the refusal of the order",
+        ("F8",),
     ),
     Mutant(
         "M8",
@@ -96,6 +107,7 @@ KNOWN = (
         "                return None, asked_ms\n",
         "                return False, asked_ms\n",
         "a venue that could not be asked has denied the order",
+        ("F46",),
     ),
     Mutant(
         "M9",
@@ -107,6 +119,7 @@ KNOWN = (
         "                del self._orders[old.oid], self._open[old.oid]\n"
         "        if not state.is_closed:\n",
         "an open order is forgotten because it is old (ten seconds instead of an hour: a run does not last for hours)",
+        ("F37",),
     ),
     Mutant(
         "M10",
@@ -116,5 +129,6 @@ KNOWN = (
         "            self._finish(command, Conclusion.NOT_SENT, "
         'f"the order socket closed before the reply: {reason}")\n',
         "a command whose socket closed before the reply counts as not sent",
+        ("F20",),
     ),
 )

@@ -17,6 +17,7 @@ class Mutant(NamedTuple):
     old: str
     new: str
     story: str = ""
+    faults: tuple[str, ...] = ()  # of the chaos suite: those that it should not survive
 
     def changed(self, text: str) -> str:
         """The file's text with the change. Raises LookupError when the place cannot be found for certain."""

@@ -38,7 +38,7 @@ class Finding(msgspec.Struct):
         return not self.caught and self.equivalent is None
 
 
-Judge = Callable[[Workbench], list[Caught | None]]
+Judge = Callable[[Workbench, Mutant], list[Caught | None]]
 
 
 class Trial:
@@ -66,11 +66,11 @@ class Trial:
         wrong = [f"{violation} (under {fault}, seed {seed})" for fault, seed, violation in verdict.failed]
         return wrong if failed is None else [failed.what, *wrong]
 
-    def known(self, bench: Workbench) -> list[Caught | None]:
+    def known(self, bench: Workbench, mutant: Mutant) -> list[Caught | None]:
         """Both judges, each on its own: the checkers have to catch these without the tests' help."""
-        return [bench.by_chaos(self._seeds, self._without), bench.by_tests()]
+        return [bench.by_chaos(self._seeds, self._without, mutant.faults), bench.by_tests()]
 
-    def generic(self, bench: Workbench) -> list[Caught | None]:
+    def generic(self, bench: Workbench, _mutant: Mutant) -> list[Caught | None]:
         """The tests, and the chaos suite when they see nothing."""
         return [bench.by_tests() or bench.by_chaos(self._seeds, self._without)]
 
@@ -82,7 +82,7 @@ class Trial:
             begun = time.monotonic()
             try:
                 with bench.apply(mutant):
-                    caught = {c.judge: c.what for c in judge(bench) if c is not None}
+                    caught = {c.judge: c.what for c in judge(bench, mutant) if c is not None}
             finally:
                 self._benches.put(bench)
             seconds = round(time.monotonic() - begun, 1)

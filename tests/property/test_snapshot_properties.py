@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,8 @@ from nexustrader.constants import OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain import snapshot as snapshots
 from nexustrader.domain.ids import OidGenerator
+from nexustrader.domain.order import OrderState
+from nexustrader.domain.position import PositionState
 from nexustrader.domain.snapshot import Snapshot, state_hash
 from nexustrader.execution import snapshot as execution
 from nexustrader.execution.oms import OrderManager
@@ -184,3 +188,71 @@ def test_a_snapshot_is_the_sum_of_its_parts(history: list[tuple[Any, ...]], item
     live = lived.books.snapshot()
     assert snapshots.join(snapshots.split(live, items)) == live
     assert all(len(part.orders) <= items for part in snapshots.split(live, items))
+
+
+STATE = OrderState(
+    oid="1",
+    account="a",
+    symbol=SYMBOL,
+    side=OrderSide.BUY,
+    type=OrderType.LIMIT,
+    amount=Decimal(1),
+    created=1,
+    timestamp=1,
+    trade_ids=frozenset({"1", "2", "3"}),
+)
+WHOLE = Snapshot(
+    seq=1,
+    timestamp=1,
+    orders=(STATE, msgspec.structs.replace(STATE, oid="2")),
+    idempotency=(("a", "1"), ("b", "2")),
+    positions=(("a", "x", PositionState()), ("a", "y", PositionState(signed_amount=Decimal(1)))),
+    fees=(("BNB", Decimal(1)), ("USDT", Decimal(2))),
+    sections={"risk": "{}", "x": ""},
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seq": 2, "timestamp": 2, "foreign_fills": (("x", "1"),)},
+        {"orders": WHOLE.orders[::-1], "positions": WHOLE.positions[::-1]},
+        {"idempotency": WHOLE.idempotency[::-1], "fees": WHOLE.fees[::-1]},
+        {"sections": dict(reversed(WHOLE.sections.items()))},
+    ],
+)
+def test_hash_is_of_the_state_and_not_of_when_or_in_which_sequence_it_was_taken(
+    changes: dict[str, Any],
+) -> None:
+    assert state_hash(msgspec.structs.replace(WHOLE, **changes)) == state_hash(WHOLE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"orders": WHOLE.orders[:1]},
+        {"orders": (msgspec.structs.replace(STATE, filled=Decimal("0.1")), WHOLE.orders[1])},
+        {"orders": (msgspec.structs.replace(STATE, trade_ids=frozenset({"1"})), WHOLE.orders[1])},
+        {"idempotency": WHOLE.idempotency[:1]},
+        {"idempotency": (("a", "2"), ("b", "1"))},
+        {"positions": WHOLE.positions[:1]},
+        {"positions": (("a", "x", PositionState(basis=Decimal(1))), WHOLE.positions[1])},
+        {"fees": (("BNB", Decimal(2)), ("USDT", Decimal(2)))},
+        {"sections": {"risk": "{1}", "x": ""}},
+    ],
+)
+def test_hash_differs_when_anything_of_the_state_does(changes: dict[str, Any]) -> None:
+    assert state_hash(msgspec.structs.replace(WHOLE, **changes)) != state_hash(WHOLE)
+
+
+def test_no_part_is_no_snapshot() -> None:
+    with pytest.raises(ValueError, match="at least one part"):
+        snapshots.join([])
+
+
+def test_encoding_does_not_depend_on_the_seed_of_hashes() -> None:
+    many = msgspec.structs.replace(
+        WHOLE, orders=(msgspec.structs.replace(STATE, trade_ids=frozenset(map(str, range(50)))),)
+    )
+    decoded = msgspec.json.decode(snapshots.encode(many))
+    assert decoded["orders"][0]["trade_ids"] == sorted(map(str, range(50)))

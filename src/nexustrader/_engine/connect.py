@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from nexustrader._engine.core import EngineCore
@@ -123,7 +123,7 @@ class Connections:
             self._clock,
             self._tasks,
             self._entropy,
-            self._core.hub.deliver,
+            self._core.deliver,
             custom_url,
         )
 
@@ -156,19 +156,9 @@ class Connections:
         key = account_key(exchange, connector.account_type, connector.account)
         self._core.accounts.add(Account(key, exchange, connector.account_type, connector.account))
         if isinstance(connector, MockConnectorConfig):
-            from nexustrader.sim.mock import build_mock
-
-            core = self._core
-            mock = build_mock(
-                key,
-                connector,
-                core.instruments,
-                self._clock,
-                bus=core.bus,
-                market=core.market,
-                store=self._params,
-            )
-            self._add_port(mock)
+            self._core.add_mock(key, store=self._params)
+            mock = self._core.mocks[key]
+            self.ports.append(mock)
             self.io_venues[key] = mock
             return
         venue = load_venue(exchange)
@@ -233,11 +223,15 @@ class Connections:
 
     async def start(self) -> None:
         """Connect every account at once, then bring each in line with its venue."""
-        await all_or_none(*(port.start() for port in self.ports))
-        await all_or_none(*(self._core.reconciler.start_up(port.account) for port in self.ports))
+        for key in self._core.mocks:
+            self._core.start_mock(key)
+        await all_or_none(*(port.start() for port in self.ports if port.account not in self._core.mocks))
+        await all_or_none(*(self._core.start_up(port.account) for port in self.ports))
         for timer in self.dead_men:
             timer.start()
-        self._core.executions.note_all()
+        self._core.note_executions()
+        for port in self.ports:
+            self._core.watch(port.account)
 
     async def stop(self) -> None:
         """Close every stream: public data first, so that nothing new is decided while the accounts go."""
@@ -247,7 +241,7 @@ class Connections:
                     _log.error(f"a connection did not close in good order: {outcome}", exc=outcome)
 
 
-async def all_or_none(*works: Coroutine[Any, Any, Any]) -> None:
+async def all_or_none(*works: Awaitable[Any]) -> None:
     """Run all at once; when one fails, the others are ended before its error is raised."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:

@@ -5,21 +5,24 @@ A world adds three things: a clock, venue and market ports, and a journal.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nexustrader._engine.routing import Accounts
-from nexustrader._strategy.runtime import Params, Requests, Runtime
-from nexustrader.config import Config
-from nexustrader.constants import ParamBackend
+from nexustrader._engine.entries import Tape, entry
+from nexustrader._engine.routing import Accounts, account_key
+from nexustrader._strategy.runtime import Desk, Params, Requests, Runtime
+from nexustrader.config import Config, MockConnectorConfig
+from nexustrader.constants import DataType, ParamBackend
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator, shard_of
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import FillDelta, Notice
 from nexustrader.domain.snapshot import Snapshot
-from nexustrader.error import StrategyBuildError
+from nexustrader.error import NexusTraderError, StrategyBuildError
 from nexustrader.execution import snapshot as snapshots
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.executions import MissingExecutions
@@ -38,6 +41,9 @@ from nexustrader.risk.gate import SECTION, Gate
 from nexustrader.schema import Order
 from nexustrader.strategy import Strategy
 
+if TYPE_CHECKING:
+    from nexustrader.sim.exchange import SimExchange
+
 ENDPOINTS: Mapping[Notice, str] = {
     Notice.PENDING: "pending",
     Notice.ACCEPTED: "accepted",
@@ -52,6 +58,7 @@ ENDPOINTS: Mapping[Notice, str] = {
 }
 
 POSITION_SETTLE_MS = 2_000
+MARK_DELIVERED_AFTER_MS = 100  # a process that dies within this time of a callback may tell it again
 HANDLER_ERRORS_LOGGED_MAX = 100  # of each handler; after that every time their number has doubled
 
 Fact = TypeVar("Fact", ev.CommandResult, ev.OrderEvent, ev.BalanceEvent, ev.PositionEvent)
@@ -89,6 +96,9 @@ class EngineCore:
             shard,
             tell=self._notify,
             on_fill=self._on_fill,
+            untold=self._count_untold,
+            later=self._later,
+            adopt_foreign=config.reconcile.foreign_orders == "adopt",
             closed_orders_max=closed_orders_max,
         )
         self.gate = Gate(
@@ -96,7 +106,13 @@ class EngineCore:
         )
         self.ids = OidGenerator(shard)
         self.ems = ExecutionManager(
-            clock, self.cache, self.oms, self.ids, self.instruments, tell=self._tell_ws_result
+            clock,
+            self.cache,
+            self.oms,
+            self.ids,
+            self.instruments,
+            tell=self._tell_ws_result,
+            is_alone=config.reconcile.foreign_orders == "none",
         )
         self.reconciler = self._make_reconciler(spawn)
         self.ems.set_resolver(self.reconciler)
@@ -113,6 +129,9 @@ class EngineCore:
         self.on_told: Callable[[str, Any], None] | None = None  # hears all that is told, before the strategy
         self.user_errors = 0
         self._raised: dict[str, int] = {}
+        self.tape: Tape | None = None  # a recorded session, before anything is added
+        self.desk: Desk = self.ems  # what the strategy sends its orders to
+        self.mocks: dict[str, SimExchange] = {}
 
     def _make_reconciler(self, spawn: Spawn) -> Reconciler:
         return Reconciler(
@@ -124,6 +143,7 @@ class EngineCore:
             publish=self.bus.publish,
             tell_ws_result=self.ems.tell_ws_result,
             tell_refused=self.ems.tell_refused,
+            interval_s=self.config.reconcile.interval_s,
             unknown_quarantine_ms=self.config.risk.unknown_quarantine_ms,
             quarantine=self.gate.quarantine,
             release=self.gate.release,
@@ -138,7 +158,7 @@ class EngineCore:
                 clock=self.clock,
                 cache=self.cache,
                 bus=self.bus,
-                ems=self.ems,
+                ems=self.desk,
                 oms=self.oms,
                 reconciler=self.reconciler,
                 market=self.market,
@@ -154,6 +174,8 @@ class EngineCore:
 
     def add_market(self, instruments: Mapping[str, Instrument], port: StreamPort | None) -> None:
         """Know instruments, and where their data comes from (None: from nowhere)."""
+        if self.tape is not None:
+            port = self.tape.streams(instruments, port)
         self.instruments.update(instruments)
         if port is not None:
             self._stream_ports.update(dict.fromkeys(instruments, port))
@@ -163,11 +185,49 @@ class EngineCore:
 
     def add_account(self, port: VenuePort) -> None:
         """Let an account's port report here and take commands."""
+        self._attach(port if self.tape is None else self.tape.account(port))
+
+    def _attach(self, port: VenuePort) -> None:
         port.attach(self)
         self.ems.add_port(port)
         self.reconciler.add_port(port)
         self.executions.add_port(port)
 
+    @entry
+    def add_mock(self, key: str, *, store: Params) -> None:
+        """Make the simulated account that is configured under this key. It is part of the core: no port to outside."""
+        from nexustrader.sim.mock import build_mock
+
+        connector = next(
+            one
+            for exchange, connectors in self.config.private_conn_config.items()
+            for one in connectors
+            if isinstance(one, MockConnectorConfig)
+            and account_key(exchange, one.account_type, one.account) == key
+        )
+        self.mocks[key] = mock = build_mock(
+            key,
+            connector,
+            self.instruments,
+            self.clock,
+            bus=self.bus,
+            market=self.market,
+            store=store,
+        )
+        self._attach(mock)
+
+    @entry
+    def start_mock(self, key: str) -> None:
+        """Let a simulated account take over what an earlier run left."""
+        with contextlib.suppress(StopIteration):
+            self.mocks[key].start().send(None)  # it never waits
+
+    @property
+    def deliver(self) -> Mapping[DataType, Callable[[Any], None]]:
+        """What decoders call with public data."""
+        return self.hub.deliver if self.tape is None else self.tape.deliver(self.hub.deliver)
+
+    @entry
     def restore(self) -> int:
         """Fold the journal back into orders, positions and ids; returns how many orders may still be open."""
         replayed = self.gate.observed(self._journal.replay())
@@ -192,6 +252,21 @@ class EngineCore:
             timestamp_ms=self.clock.timestamp_ms(),
             sections={SECTION: self.gate.section()},
         )
+
+    @entry
+    def start_up(self, account: str) -> asyncio.Task[None]:
+        """Begin to bring an account in line with its venue; see `Reconciler.start_up`."""
+        return asyncio.ensure_future(self.reconciler.start_up(account))
+
+    @entry
+    def watch(self, account: str) -> None:
+        """Compare an account with its venue as a matter of routine from now on."""
+        self.reconciler.watch(account)
+
+    @entry
+    def note_executions(self) -> None:
+        """See to the executions that an earlier run did not get to know."""
+        self.executions.note_all()
 
     # -- the sink of every venue port ------------------------------------------------------------------------
 
@@ -261,6 +336,13 @@ class EngineCore:
         finally:
             self._is_telling = False
 
+    def _count_untold(self) -> int:
+        """How many notices of orders the strategy has not been given yet."""
+        return sum(endpoint != "balance" for endpoint, _ in self._untold) if self._untold else 0
+
+    def _later(self, call: Callable[[], None]) -> None:
+        self.clock.call_at(self.clock.timestamp_ns() + MARK_DELIVERED_AFTER_MS * 1_000_000, call)
+
     def _tell_ws_result(self, result: dict[str, Any]) -> None:
         self.bus.publish("ws_order_request_result", result)
 
@@ -282,6 +364,7 @@ class EngineCore:
         self.on_user_error(f"the scheduled {name}")
         _log.exception(f"the scheduled {name} raised; it runs again at its next time", exc=error)
 
+    @entry
     def run_start(self) -> None:
         """Call `on_start`, after what the strategy asked for in its constructor; then tell what happened before."""
         self.gate.start()
@@ -290,9 +373,35 @@ class EngineCore:
         self._guard("on_start", strategy.on_start)
         self._tell_all()
 
+    @entry
+    def start_jobs(self) -> None:
+        """Begin what is scheduled."""
+        self.scheduler.start()
+
+    @entry
     def run_stop(self) -> None:
+        """Call `on_stop`, and end what runs by time."""
         self._guard("on_stop", self.config.strategy.on_stop)
         self.gate.stop()
+
+    @entry
+    def stop_jobs(self) -> None:
+        """End what is scheduled."""
+        self.scheduler.stop()
+
+    @entry
+    def close_orders(self, reason: str) -> None:
+        """Send no new order from now on."""
+        self.ems.close(reason)
+
+    @entry
+    def cancel_open_orders(self) -> None:
+        """Ask for the end of every open order of ours."""
+        for account, symbol in sorted({(s.account, s.symbol) for s in self.oms.open_orders()}):
+            try:
+                self.ems.cancel_all(account, symbol)
+            except NexusTraderError as error:
+                _log.error(f"{account} {symbol}: orders could not be cancelled: {error}")
 
     def _guard(self, name: str, call: Callable[[], object]) -> None:
         try:

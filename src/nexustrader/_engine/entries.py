@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from nexustrader.constants import DataType
 from nexustrader.kernel.ports import VenuePort
 from nexustrader.market.data import StreamPort
 
@@ -22,6 +23,11 @@ class Tape(Protocol):
     def streams(self, instruments: Any, port: StreamPort | None, /) -> StreamPort | None:
         """The port through which streams are subscribed from now on, in place of `port`."""
 
+    def deliver(
+        self, deliver: Mapping[DataType, Callable[[Any], None]], /
+    ) -> Mapping[DataType, Callable[[Any], None]]:
+        """What takes public data from now on, in place of `deliver`."""
+
     def account(self, port: VenuePort, /) -> VenuePort:
         """The port to which commands go from now on, in place of `port`."""
 
@@ -36,7 +42,7 @@ S = TypeVar("S", bound=Recordable)
 
 
 def entry(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Make a method an entry. Its arguments are text, so that they can be kept."""
+    """Make a method an entry. Its arguments are text, so that they can be kept; keywords are not kept."""
     name = method.__name__
     ENTRIES.add(name)
 

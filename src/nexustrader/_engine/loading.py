@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 
 from nexustrader.config import Config
 
 _taking: ContextVar[bool] = ContextVar("taking_configs", default=False)
+_recorded_to: ContextVar[Path | None] = ContextVar("recorded_to", default=None)
 
 
 class ConfigTaken(BaseException):
@@ -27,6 +29,21 @@ def taking_configs() -> Iterator[None]:
         yield
     finally:
         _taking.reset(token)
+
+
+@contextlib.contextmanager
+def recording_to(path: Path) -> Iterator[None]:
+    """Within this block every engine that is built records its session to `path`, unless it names another file."""
+    token = _recorded_to.set(path)
+    try:
+        yield
+    finally:
+        _recorded_to.reset(token)
+
+
+def recorded_to() -> Path | None:
+    """Where a tool wants the session of an engine that is built now."""
+    return _recorded_to.get()
 
 
 def hand_over(config: Config) -> None:

@@ -41,6 +41,10 @@ class DeferredParams:
     def clear(self, name: str | None = None) -> None:
         self._store.clear(name)
 
+    def all(self) -> dict[str, Any]:
+        """All values by name."""
+        return self._store.all()
+
 
 class DeferredJournal:
     """The `Journal` an engine holds from its construction on; the real one is opened at start."""
@@ -97,7 +101,6 @@ class DeferredJournal:
         journal, self._journal = self._journal, None
         if journal is not None:
             journal.close()
-
 
     async def mirrored_by(self, config: Config) -> PostgresMirror | None:
         """A mirror of the journal where one is configured, after it has given what the journal lacked.

@@ -30,6 +30,7 @@ class World(Protocol):
     io: Blocking
     io_transport: Transport
     has_process: bool  # whether signals and the log of the whole process are the engine's
+    checkpoint_interval_s: float  # how often the journal is tidied up
 
     def open_storage(
         self, config: Config, journal: DeferredJournal, fingerprints: Mapping[str, str], /
@@ -44,6 +45,7 @@ class LiveWorld:
     """Real time, real sockets, real files."""
 
     has_process = True
+    checkpoint_interval_s = 30.0
 
     def __init__(self) -> None:
         self.loop = _new_loop()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from nexustrader._session import records
-from nexustrader._session.records import End, Input, Part, Start
+from nexustrader._session.records import End, Inner, Input, Part, Start
 from nexustrader.error import DataError, EngineBuildError
 from nexustrader.kernel.private_files import open_private
 
@@ -95,9 +95,9 @@ def _create(path: Path) -> tuple[Path, int]:
 
 
 class Kept(NamedTuple):
-    """One part as it was read, and its bytes."""
+    """What happened within an input, and its bytes."""
 
-    part: Part
+    part: Inner
     body: bytes
 
 
@@ -112,28 +112,30 @@ class Session:
         self.is_complete = False
         self.end: End | None = None
         first = next(self.parts(), None)
-        if first is None or not isinstance(first.part, Start):
+        if first is None or not isinstance(first[0], Start):
             raise DataError(f"{path} holds no session: its start is missing")
-        self.start = first.part
+        self.start = first[0]
 
     def inputs(self) -> Iterator[tuple[Input, list[Kept]]]:
-        """Every input with what happened in it, except one that the end of the file may have cut short."""
+        """Every input with what happened in it, except one that the end of the recording may have cut short."""
         current: Input | None = None
         inner: list[Kept] = []
-        for kept in self.parts():
-            part = kept.part
-            if isinstance(part, Input | End) and current is not None:
+        for part, body in self.parts():
+            if isinstance(part, End):
+                self.end, self.is_complete = part, True
+            # What comes before an early end may be an input in its middle.
+            is_whole = not isinstance(part, End) or part.reason is None
+            if isinstance(part, Input | End) and current is not None and is_whole:
                 yield current, inner
             if isinstance(part, Input):
                 current, inner = part, []
             elif isinstance(part, End):
-                self.end, self.is_complete = part, True
                 return
             elif not isinstance(part, Start):
-                inner.append(kept)
+                inner.append(Kept(part, body))
 
-    def parts(self) -> Iterator[Kept]:
-        """Every part of the file, oldest first."""
+    def parts(self) -> Iterator[tuple[Part, bytes]]:
+        """Every part of the file with its bytes, oldest first."""
         try:
             with self.path.open("rb") as file:
                 _check_version(self.path, file.readline(len(_MAGIC) + 8))
@@ -152,13 +154,13 @@ class Session:
                         if not file.read(1):
                             return
                         raise self._damaged(place)
-                    yield self._decoded(place, body)
+                    yield self._decoded(place, body), body
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error.strerror}") from error
 
-    def _decoded(self, place: int, body: bytes) -> Kept:
+    def _decoded(self, place: int, body: bytes) -> Part:
         try:
-            return Kept(records.decode(body), body)
+            return records.decode(body)
         except (msgspec.MsgspecError, ValueError) as error:
             raise DataError(
                 f"{self.path}, byte {place}: a part cannot be read ({error}); replay it with the version that "
@@ -175,7 +177,9 @@ class Session:
 def _check_version(path: Path, line: bytes) -> None:
     text = line.removeprefix(_MAGIC).strip()
     if not line.startswith(_MAGIC) or not text.isdigit():
-        raise DataError(f"{path} is no recorded session; `nexustrader run <program> --record {path}` makes one")
+        raise DataError(
+            f"{path} is no recorded session; `nexustrader run <program> --record {path}` makes one"
+        )
     if int(text) != VERSION:
         raise DataError(
             f"{path} has version {int(text)} of the format, and this program reads {VERSION}; replay it with the "

@@ -25,6 +25,8 @@ from nexustrader.schema import (
     Trade,
 )
 
+_NIL = b"\xc0"  # nothing, in MessagePack
+
 
 class _Part(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Base of everything a session may hold."""
@@ -33,7 +35,7 @@ class _Part(msgspec.Struct, frozen=True, array_like=True, tag=True):
 # -- the frame -----------------------------------------------------------------------------------------------
 
 
-class Start(_Part, tag="start"):
+class Start(_Part, frozen=True, tag="start"):
     """Whose session it is, and what a replay has to share with it. `at_ns` since the epoch."""
 
     at_ns: int
@@ -47,7 +49,7 @@ class Start(_Part, tag="start"):
     python: str
 
 
-class End(_Part, tag="end"):
+class End(_Part, frozen=True, tag="end"):
     """The recording ended in good order; `reason` says why when the run went on without it."""
 
     inputs: int
@@ -59,7 +61,7 @@ class End(_Part, tag="end"):
 # -- inputs --------------------------------------------------------------------------------------------------
 
 
-class Failure(_Part, tag="failure"):
+class Failure(_Part, frozen=True, tag="failure"):
     """An exception that came from outside: its class by name, its message and its plain attributes."""
 
     kind: str
@@ -67,22 +69,22 @@ class Failure(_Part, tag="failure"):
     attributes: dict[str, str | int | float | None] = {}
 
 
-class Outcome(_Part, tag="outcome"):
-    """How a question ended. `body` is one of BODIES by `kind`."""
+class Outcome(_Part, frozen=True, tag="outcome"):
+    """How a question ended. `body` is one of BODIES by `kind`, unless there is a failure."""
 
     kind: str
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw = msgspec.Raw(_NIL)
     failure: Failure | None = None
 
 
-class Market(_Part, tag="market"):
+class Market(_Part, frozen=True, tag="market"):
     """Instruments became known, in parts."""
 
     instruments: tuple[Instrument, ...]
     has_streams: bool
 
 
-class AccountAdded(_Part, tag="account"):
+class AccountAdded(_Part, frozen=True, tag="account"):
     """An account at a venue became part of the engine."""
 
     key: str
@@ -90,20 +92,20 @@ class AccountAdded(_Part, tag="account"):
     query_lag_ms: int
 
 
-class Params(_Part, tag="params"):
+class Params(_Part, frozen=True, tag="params"):
     """The parameters that an earlier run had left, as JSON."""
 
     values: dict[str, str]
 
 
-class Called(_Part, tag="called"):
+class Called(_Part, frozen=True, tag="called"):
     """The engine itself has called its core: a name of ENTRIES."""
 
     name: str
     args: tuple[str, ...]
 
 
-class Data(_Part, tag="data"):
+class Data(_Part, frozen=True, tag="data"):
     """One public datum. `datum` is one of BODIES by `kind`."""
 
     kind: str
@@ -113,20 +115,20 @@ class Data(_Part, tag="data"):
 Event = ev.CommandResult | ev.OrderEvent | ev.BalanceEvent | ev.PositionEvent
 
 
-class Fact(_Part, tag="fact"):
+class Fact(_Part, frozen=True, tag="fact"):
     """What a venue said of an account."""
 
     event: Event
 
 
-class Status(_Part, tag="status"):
+class Status(_Part, frozen=True, tag="status"):
     """What became of the private connection of an account."""
 
     account: str
     event: str
 
 
-class Fired(_Part, tag="fired"):
+class Fired(_Part, frozen=True, tag="fired"):
     """A timer came due, or a call made by `call_soon` its turn; `due_ns` is then when it was made."""
 
     label: str
@@ -135,28 +137,28 @@ class Fired(_Part, tag="fired"):
     is_foreign: bool = False  # set by code that ran outside of every input
 
 
-class Step(_Part, tag="step"):
+class Step(_Part, frozen=True, tag="step"):
     """A task went on to its next await. `thrown`: what woke it was an exception of this class."""
 
     task: str
     thrown: str | None = None
 
 
-class Reply(_Part, tag="reply"):
+class Reply(_Part, frozen=True, tag="reply"):
     """The answer to a question that a task awaits."""
 
     question: str
     outcome: Outcome
 
 
-class Asking(_Part, tag="asking"):
+class Asking(_Part, frozen=True, tag="asking"):
     """What a strategy asks for. `args` as they were given, so they are decoded by `verb` only where that is needed."""
 
     verb: str
     args: msgspec.Raw
 
 
-class Outsider(_Part, tag="outsider"):
+class Outsider(_Part, frozen=True, tag="outsider"):
     """An order that was asked for outside of every input: by a thread or a raw callback of the program's own."""
 
     asking: Asking
@@ -165,56 +167,46 @@ class Outsider(_Part, tag="outsider"):
 Decided = ev.Submit | ev.Cancel | ev.Amend | ev.CancelAll | ev.RiskEvent
 
 
-class Stray(_Part, tag="stray"):
-    """A command that was issued outside of every input."""
+class Stray(_Part, frozen=True, tag="stray"):
+    """A command or a question of the core's own, outside of every input: a replay cannot have it."""
 
-    record: Decided
+    text: str
 
 
 What = (
-    Market
-    | AccountAdded
-    | Params
-    | Called
-    | Data
-    | Fact
-    | Status
-    | Fired
-    | Step
-    | Reply
-    | Outsider
-    | Stray
+    Market | AccountAdded | Params | Called | Data | Fact | Status | Fired | Step | Reply | Outsider | Stray
 )
 
 
-class Input(_Part, tag="input"):
-    """One thing that set the core going, and what its clock read from then on."""
+class Input(_Part, frozen=True, tag="input"):
+    """One thing that set the core going, and what its clock and its event loop (`loop_s`) read from then on."""
 
     at_ns: int
+    loop_s: float
     what: What
 
 
 # -- within an input -----------------------------------------------------------------------------------------
 
 
-class Decision(_Part, tag="decision"):
+class Decision(_Part, frozen=True, tag="decision"):
     """A command as it was issued, or a new state of the risk gate."""
 
     record: Decided
 
 
-class InVain(_Part, tag="in vain"):
+class InVain(_Part, frozen=True, tag="in vain"):
     """Something was asked for and no command came of it: a refusal, a repetition."""
 
     asking: Asking
     answer: str | None
 
 
-class Stopped(_Part, tag="stopped"):
+class Stopped(_Part, frozen=True, tag="stopped"):
     """The strategy has asked for the end of the run."""
 
 
-class Answer(_Part, tag="answer"):
+class Answer(_Part, frozen=True, tag="answer"):
     """The answer to a question during which the engine's thread waited; from then on the clock reads `at_ns`."""
 
     at_ns: int
@@ -222,27 +214,27 @@ class Answer(_Part, tag="answer"):
     outcome: Outcome
 
 
-class Refused(_Part, tag="refused"):
+class Refused(_Part, frozen=True, tag="refused"):
     """A stream cannot be subscribed."""
 
     stream: Stream
     failure: Failure
 
 
-class Unwritten(_Part, tag="unwritten"):
+class Unwritten(_Part, frozen=True, tag="unwritten"):
     """The `number`-th record that this input wanted to journal could not be written."""
 
     number: int
     message: str
 
 
-class Replayed(_Part, tag="replayed"):
+class Replayed(_Part, frozen=True, tag="replayed"):
     """A record of an earlier run, given back by the journal."""
 
     record: ev.Record
 
 
-class ReplayedPart(_Part, tag="replayed part"):
+class ReplayedPart(_Part, frozen=True, tag="replayed part"):
     """Part of the snapshot from which the journal begins."""
 
     part: Snapshot

@@ -1,32 +1,30 @@
-"""What a recorder and a player have in common: the strategy's side of an engine, and the tasks within it."""
+"""What a recorder and a player have in common: the strategy's side of an engine, its journal, and its tasks."""
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from nexustrader import error as errors
 from nexustrader._engine.requests import ThreadedRequests
 from nexustrader._session import records
-from nexustrader._session.records import Asking, Decided, Decision, Failure, InVain
+from nexustrader._session.labels import label_of_work
+from nexustrader._session.records import Asking, Decided, InVain
 from nexustrader.constants import KlineInterval
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Route
 from nexustrader.domain.snapshot import Entry
-from nexustrader.error import JournalError, NexusTraderError
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.request import OrderRequest
-from nexustrader.kernel.ports import Journal
-from nexustrader.kernel.redaction import redact
 from nexustrader.schema import Kline, Order, Ticker
 
 T = TypeVar("T")
-DECIDED = (ev.Submit, ev.Cancel, ev.Amend, ev.CancelAll, ev.RiskEvent)
+Args = tuple[Any, ...]
+
+_DECIDED = (ev.Submit, ev.Cancel, ev.Amend, ev.CancelAll, ev.RiskEvent)
 
 
 class Tape(ABC):
@@ -38,34 +36,65 @@ class Tape(ABC):
 
     @abstractmethod
     def decide(self, record: Decided) -> None:
-        """A command is issued."""
+        """A command is about to be issued."""
 
     @abstractmethod
-    def note_in_vain(self, in_vain: InVain) -> None:
-        """Something was asked for and nothing was issued."""
+    def ask_in_vain(self, what: InVain) -> None:
+        """Something was asked for and no command came of it."""
 
     @abstractmethod
-    def ask(self, verb: str, args: tuple[Any, ...], call: Callable[[], T]) -> T:
-        """The strategy asks for something by `call`."""
+    def ask(self, verb: str, args: Args, call: Callable[[], T]) -> T:
+        """The strategy asks for something, by `call`."""
 
     @abstractmethod
-    def step(self, task: str, thrown: str | None, call: Callable[[], Any]) -> Any:
-        """A task goes on by `call`."""
+    def write(self, record: ev.Record) -> int:
+        """Journal a record. Raises JournalError."""
 
-    def asked(self, verb: str, args: tuple[Any, ...], call: Callable[[], T]) -> T:
-        """Carry out what was asked for, and notice when no decision came of it."""
+    @abstractmethod
+    def replay(self) -> Iterator[Entry]:
+        """What the journal has of earlier runs."""
+
+    @abstractmethod
+    def put(self, question: str) -> None:
+        """The strategy is about to put a question, and to wait for the answer."""
+
+    @abstractmethod
+    def step(self, task: Steps, thrown: str | None, call: Callable[[], Any]) -> Any:
+        """A task goes on, by `call`; what woke it may be an exception of the class `thrown`."""
+
+    def asked(self, verb: str, args: Args, call: Callable[[], T]) -> T:
+        """Carry out what was asked for, and notice when no command comes of it."""
         before = self.decisions
         answer = call()
         if self.decisions == before:
-            shown = answer if isinstance(answer, str) else None
-            self.note_in_vain(InVain(asking_of(verb, args), shown))
+            self.ask_in_vain(InVain(asking_of(verb, args), answer if isinstance(answer, str) else None))
         return answer
 
-    def name_task(self, work: Coroutine[Any, Any, Any]) -> str:
+    def name_task(self, work: Any) -> str:
         """A name for a new task that it has in every run of the same program."""
-        label = str(getattr(work, "__qualname__", type(work).__name__))
+        label = label_of_work(work)
         self._tasks_born[label] = number = self._tasks_born.get(label, 0) + 1
         return f"{label}#{number}"
+
+
+# -- orders --------------------------------------------------------------------------------------------------
+
+ARGUMENTS: Mapping[str, Any] = {  # their types, by verb
+    "create": tuple[str, OrderRequest],
+    "cancel": tuple[str, str, Route, bool, dict[str, Any]],
+    "amend": tuple[str, Any, Any, dict[str, Any]],
+    "cancel_all": tuple[str, str],
+}
+
+
+def asking_of(verb: str, args: Args) -> Asking:
+    return Asking(verb, records.raw(args))
+
+
+def args_of(asking: Asking) -> Args:
+    """The arguments again. Raises msgspec.MsgspecError for those that no order can have."""
+    args: Args = msgspec.msgpack.decode(asking.args, type=ARGUMENTS[asking.verb])
+    return args
 
 
 class Desk:
@@ -74,111 +103,65 @@ class Desk:
     def __init__(self, ems: ExecutionManager, tape: Tape) -> None:
         self._ems = ems
         self._tape = tape
-        self.calls: Mapping[str, Callable[..., Any]] = {
-            "create": ems.create,
-            "cancel": self._cancel,
-            "amend": self._amend,
-            "cancel_all": ems.cancel_all,
-        }
 
     def create(self, account: str, request: OrderRequest) -> str:
-        args = (account, request)
-        return self._tape.ask("create", args, partial(self._ems.create, *args))
+        oid: str = self._ask("create", account, request)
+        return oid
 
-    def cancel(self, symbol: str, oid: str, route: Route, *, ws_fallback: bool, params: dict[str, Any]) -> str:
-        args = (symbol, oid, route, ws_fallback, params)
-        return self._tape.ask("cancel", args, partial(self._cancel, *args))
-
-    def _cancel(self, symbol: str, oid: str, route: Route, ws_fallback: bool, params: dict[str, Any]) -> str:
-        return self._ems.cancel(symbol, oid, route, ws_fallback=ws_fallback, params=params)
+    def cancel(
+        self, symbol: str, oid: str, route: Route, *, ws_fallback: bool, params: dict[str, Any]
+    ) -> str:
+        name: str = self._ask("cancel", symbol, oid, route, ws_fallback, params)
+        return name
 
     def amend(self, oid: str, *, price: Any, amount: Any, params: dict[str, Any]) -> str:
-        args = (oid, price, amount, params)
-        return self._tape.ask("amend", args, partial(self._amend, *args))
-
-    def _amend(self, oid: str, price: Any, amount: Any, params: dict[str, Any]) -> str:
-        return self._ems.amend(oid, price=price, amount=amount, params=params)
+        name: str = self._ask("amend", oid, price, amount, params)
+        return name
 
     def cancel_all(self, account: str, symbol: str) -> None:
-        args = (account, symbol)
-        self._tape.ask("cancel_all", args, partial(self._ems.cancel_all, *args))
+        self._ask("cancel_all", account, symbol)
+
+    def _ask(self, verb: str, *args: Any) -> Any:
+        return self._tape.ask(verb, args, partial(self.carry_out, verb, args))
+
+    def carry_out(self, verb: str, args: Args) -> Any:
+        """Do what one of the methods was asked to do."""
+        if verb == "cancel":
+            symbol, oid, route, ws_fallback, params = args
+            return self._ems.cancel(symbol, oid, route, ws_fallback=ws_fallback, params=params)
+        if verb == "amend":
+            oid, price, amount, params = args
+            return self._ems.amend(oid, price=price, amount=amount, params=params)
+        return getattr(self._ems, verb)(*args)
 
 
-ASKED: Mapping[str, Any] = {  # by verb, the types of the arguments
-    "create": tuple[str, OrderRequest],
-    "cancel": tuple[str, str, Route, bool, dict[str, Any]],
-    "amend": tuple[str, Any, Any, dict[str, Any]],
-    "cancel_all": tuple[str, str],
-}
-
-
-def asking_of(verb: str, args: tuple[Any, ...]) -> Asking:
-    return Asking(verb, records.raw(args))
-
-
-def args_of(asking: Asking) -> tuple[Any, ...]:
-    """The arguments again. Raises msgspec.MsgspecError for those that no order can have."""
-    args: tuple[Any, ...] = msgspec.msgpack.decode(asking.args, type=ASKED[asking.verb])
-    return args
-
-
-class TapedJournal(ABC):
-    """The journal as the core has it: every command is seen here before it is sent."""
+class TapedJournal:
+    """The journal as the core has it: every command is seen here, before anything of it leaves."""
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
 
     def append(self, record: ev.Record) -> int:
-        if isinstance(record, DECIDED):
+        if isinstance(record, _DECIDED):
             self._tape.decide(record if not record.untold else msgspec.structs.replace(record, untold=0))
-        return self._write(record)
+        return self._tape.write(record)
 
-    @abstractmethod
-    def _write(self, record: ev.Record) -> int: ...
-
-    @abstractmethod
-    def replay(self) -> Iterator[Entry]: ...
+    def replay(self) -> Iterator[Entry]:
+        return self._tape.replay()
 
     def close(self) -> None:
         """The engine closes the journal itself."""
 
 
-class RecordingJournal(TapedJournal):
-    """Over the journal of the run. `note` hears of what it gave back and of what it could not write."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        tape: Tape,
-        note_entry: Callable[[Entry], None],
-        note_failure: Callable[[int, JournalError], None],
-    ) -> None:
-        super().__init__(tape)
-        self._journal = journal
-        self._note_entry = note_entry
-        self._note_failure = note_failure
-        self.appends = 0  # within the present input
-
-    def _write(self, record: ev.Record) -> int:
-        self.appends += 1
-        try:
-            return self._journal.append(record)
-        except JournalError as error:
-            self._note_failure(self.appends, error)
-            raise
-
-    def replay(self) -> Iterator[Entry]:
-        for entry in self._journal.replay():
-            self._note_entry(entry)
-            yield entry
+# -- questions -----------------------------------------------------------------------------------------------
 
 
 class Questions:
-    """`Requests` whose questions are announced by `announce(text)` before they are put."""
+    """The blocking requests as a strategy has them."""
 
-    def __init__(self, requests: ThreadedRequests, announce: Callable[[str], None]) -> None:
+    def __init__(self, requests: ThreadedRequests, tape: Tape) -> None:
         self._requests = requests
-        self._announce = announce
+        self._tape = tape
 
     def klines(
         self,
@@ -188,75 +171,43 @@ class Questions:
         start_ms: int | None,
         end_ms: int | None,
     ) -> list[Kline]:
-        self._announce(f"klines {symbol} {interval.value} limit={limit} start={start_ms} end={end_ms}")
+        self._tape.put(f"klines {symbol} {interval.value} limit={limit} from={start_ms} to={end_ms}")
         return self._requests.klines(symbol, interval, limit, start_ms, end_ms)
 
     def ticker(self, symbol: str) -> Ticker:
-        self._announce(f"ticker {symbol}")
+        self._tape.put(f"ticker {symbol}")
         return self._requests.ticker(symbol)
 
     def order(self, account: str, symbol: str, oid: str) -> Order | None:
-        self._announce(f"order {account} {symbol} {oid}")
+        self._tape.put(f"order {account} {symbol} {oid}")
         return self._requests.order(account, symbol, oid)
 
     def open_orders(self, account: str, symbol: str) -> list[Order]:
-        self._announce(f"orders {account} {symbol}")
+        self._tape.put(f"orders {account} {symbol}")
         return self._requests.open_orders(account, symbol)
 
 
-class Steps(Coroutine[Any, Any, T], Generic[T]):
+# -- tasks ---------------------------------------------------------------------------------------------------
+
+
+class Steps(Coroutine[Any, Any, Any]):
     """A coroutine of which the tape sees every step that its task takes."""
 
-    def __init__(self, work: Coroutine[Any, Any, T], name: str, tape: Tape) -> None:
-        self.name = name
-        self.__name__ = self.__qualname__ = str(getattr(work, "__qualname__", type(work).__name__))
+    def __init__(self, work: Any, tape: Tape) -> None:
+        self.name = tape.name_task(work)
+        self.__name__ = self.__qualname__ = label_of_work(work)
         self._work = work
         self._tape = tape
 
     def send(self, value: Any, /) -> Any:
-        return self._tape.step(self.name, None, partial(self._work.send, value))
+        return self._tape.step(self, None, partial(self._work.send, value))
 
     def throw(self, exc: Any, *rest: Any) -> Any:  # the older signature has three arguments
         kind = exc if isinstance(exc, type) else type(exc)
-        return self._tape.step(self.name, kind.__name__, partial(self._work.throw, exc, *rest))
+        return self._tape.step(self, kind.__name__, partial(self._work.throw, exc, *rest))
 
     def close(self) -> None:
         self._work.close()
 
     def __await__(self) -> Any:
         return self._work.__await__()
-
-
-def new_task(loop: asyncio.AbstractEventLoop, work: Any, **kwargs: Any) -> asyncio.Task[Any]:
-    """A task as asyncio makes it by itself."""
-    return asyncio.Task(work, loop=loop, **kwargs)
-
-
-# -- exceptions ----------------------------------------------------------------------------------------------
-
-
-def failure_of(error: BaseException) -> Failure:
-    """What can be kept of an exception."""
-    plain = {
-        name: value
-        for name, value in vars(error).items()
-        if name != "message" and isinstance(value, str | int | float | None)
-    }
-    return Failure(type(error).__name__, redact(str(error)), plain)
-
-
-def error_of(failure: Failure) -> Exception:
-    """The exception again, of its own class where that is known."""
-    found = getattr(errors, failure.kind, None)
-    if isinstance(found, type) and issubclass(found, NexusTraderError):
-        error: Exception = found.__new__(found)
-        NexusTraderError.__init__(error, failure.message)  # type: ignore[arg-type]  # it is one: the line above
-    else:
-        import builtins
-
-        plain = getattr(builtins, failure.kind, None)
-        is_plain = isinstance(plain, type) and issubclass(plain, Exception)
-        error = plain(failure.message) if is_plain else NexusTraderError(failure.message)  # type: ignore[misc]  # as checked
-    for name, value in failure.attributes.items():
-        setattr(error, name, value)
-    return error

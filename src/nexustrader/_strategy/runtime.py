@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from nexustrader.constants import AccountType, KlineInterval, ParamBackend
 from nexustrader.domain.instrument import Instrument
-from nexustrader.execution.ems import ExecutionManager
+from nexustrader.domain.outcome import Route
 from nexustrader.execution.oms import OrderManager
 from nexustrader.execution.reconciler import Reconciler
+from nexustrader.execution.request import OrderRequest
 from nexustrader.kernel.bus import MessageBus
 from nexustrader.kernel.scheduler import Scheduler
 from nexustrader.market.cache import Cache
@@ -36,6 +37,19 @@ class Requests(Protocol):
     def open_orders(self, account: str, symbol: str) -> list[Order]: ...
 
 
+class Desk(Protocol):
+    """Where a strategy sends its orders; see `ExecutionManager`."""
+
+    def create(self, account: str, request: OrderRequest, /) -> str: ...
+    def cancel(
+        self, symbol: str, oid: str, route: Route, /, *, ws_fallback: bool, params: dict[str, Any]
+    ) -> str: ...
+    def amend(
+        self, oid: str, /, *, price: Decimal | None, amount: Decimal | None, params: dict[str, Any]
+    ) -> str: ...
+    def cancel_all(self, account: str, symbol: str, /) -> None: ...
+
+
 class Params(Protocol):
     """Named values that outlive a restart. Decimal stays Decimal."""
 
@@ -51,7 +65,7 @@ class Runtime:
     clock: Any  # LiveClock or VirtualClock: the port plus the named timers
     cache: Cache
     bus: MessageBus
-    ems: ExecutionManager
+    ems: Desk
     oms: OrderManager
     reconciler: Reconciler
     market: MarketData

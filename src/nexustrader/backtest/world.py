@@ -16,7 +16,6 @@ from typing import Any
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account
 from nexustrader.backtest.journal import TraceJournal
-from nexustrader.backtest.loop import VirtualLoop
 from nexustrader.backtest.recorder import Recorder
 from nexustrader.backtest.replay import ReplayMarket, ReplayRequests, no_data
 from nexustrader.config import Config
@@ -27,6 +26,7 @@ from nexustrader.kernel.clock import NS_PER_MS, VirtualClock
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import VenuePort
+from nexustrader.kernel.virtual_loop import VirtualLoop
 from nexustrader.market.data import MarketData, StreamPort
 from nexustrader.persistence.params import Params
 from nexustrader.schema import Kline

@@ -19,6 +19,11 @@ from nexustrader.domain import invariants as inv
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import Notice
 from nexustrader.domain.order_state import Status
+from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.snapshot import restore
+from nexustrader.market.cache import Cache
+from nexustrader.persistence.memory import MemoryJournal
+from nexustrader.portfolio.portfolio import Portfolio
 from nexustrader.testing.comparison import compare
 
 NEVER_THERE = frozenset({Status.REJECTED, Status.NOT_SENT, Status.ABSENT})
@@ -80,6 +85,26 @@ def check_fills(history: History, life: Life, core: EngineCore) -> Iterator[str]
     known = {state.oid for state in core.oms.orders()}
     fills = [(oid, delta) for oid, delta in life.fills if oid in known]
     yield from inv.fills_exactly_once(core.oms.orders(), fills, overfills)
+
+
+def check_replay(journal: MemoryJournal, core: EngineCore) -> Iterator[str]:
+    """I22: the journal, folded anew, gives the orders that the engine holds."""
+    cache = Cache()
+    portfolio = Portfolio(cache, core.instruments, lambda _balance: None)
+    oms = OrderManager(
+        MemoryJournal(),
+        cache,
+        core.ids.shard,
+        tell=lambda _notice, _order: None,
+        on_fill=portfolio.on_fill,
+    )
+    restore(journal.replay(), oms, portfolio, cache)
+    for state in core.oms.orders():
+        again = oms.get(state.oid)
+        if again is None and state.status is Status.REJECTED and state.eid is None:
+            continue  # refused here, before it was anything to journal
+        if again != state:
+            yield f"I22: order {state.oid} is {state} here and {again} by the journal"
 
 
 def check_venue_orders(truth: Truth, history: History) -> Iterator[str]:

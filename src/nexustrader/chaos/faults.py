@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nexustrader.chaos import strikes as local
 from nexustrader.chaos import venue_strikes as venue
-from nexustrader.chaos.plan import USDM
+from nexustrader.chaos.plan import TRADING_S, USDM
 
 if TYPE_CHECKING:
     from nexustrader.chaos.run import Run
@@ -24,11 +24,12 @@ Strike = Callable[["Run", "Entropy"], None]
 
 class FaultKind(NamedTuple):
     """One entry of the catalogue. `strikes`: its forms, one of which is drawn each time; `market`: the only one that
-    knows it."""
+    knows it; `trading_s`: how long a run has to trade for all of it to happen."""
 
     title: str
     strikes: tuple[Strike, ...]
     market: str | None = None
+    trading_s: float = TRADING_S
 
 
 FAULTS: Mapping[str, FaultKind] = {
@@ -93,7 +94,11 @@ FAULTS: Mapping[str, FaultKind] = {
         (venue.liquidate, venue.deleverage, venue.funding, venue.transfer),
         USDM,
     ),
-    "F46": FaultKind("maintenance: nothing is answered for a while", (venue.maintenance,)),
+    "F46": FaultKind(
+        "maintenance: nothing is answered for a while",
+        (venue.maintenance, venue.long_maintenance),
+        trading_s=75.0,
+    ),
 }
 
 _BOOKS = "incremental order books are not built yet"

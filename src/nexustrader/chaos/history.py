@@ -31,6 +31,7 @@ class Life:
     def __init__(self) -> None:
         self.is_restoring = True  # what is folded back from the journal is told to nobody
         self.has_started = False  # the strategy runs
+        self.is_whole = True  # its orders were folded from all of their facts, not from a snapshot
         self.steps: list[Step] = []
         self.fills: list[tuple[str, FillDelta]] = []
         self.notices: list[tuple[str, Told]] = []

@@ -100,6 +100,9 @@ class LoopClock(EngineClock):
     def timestamp_ms(self) -> int:
         return self.timestamp_ns() // NS_PER_MS
 
+    def monotonic_ms(self) -> int:
+        return round(self._loop.time() * 1000)
+
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop is this clock's from the beginning."""
 

@@ -6,6 +6,7 @@ import msgspec
 
 SPOT = "spot"
 USDM = "usdm"
+TRADING_S = 25.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -13,7 +14,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     seed: int
     faults: tuple[str, ...] = ()
-    trading_s: float = 25.0
+    trading_s: float = TRADING_S
     program: str | None = None  # a user's program; None: the suite's own workload
     market: str = USDM  # what the suite's own workload trades
     with_schedule: bool = True  # permute what asyncio would run in sequence

@@ -12,6 +12,7 @@ from nexustrader.chaos.loop import LoopClock
 from nexustrader.chaos.network import ADDRESS, MemoryTransport, Network, Process
 from nexustrader.config import Config
 from nexustrader.domain import events as ev
+from nexustrader.domain.snapshot import Snapshot
 from nexustrader.emulator.binance.rest import SEND, RestCall
 from nexustrader.error import JournalError, NotSent, OutcomeUnknown
 from nexustrader.kernel.clock import Call
@@ -24,10 +25,15 @@ T = TypeVar("T")
 
 
 class Disk:
-    """What is left of a process when it is killed: the journal. `is_full` lets every write fail."""
+    """What is left of a process when it is killed: the journal. `is_full` lets every write fail.
 
-    def __init__(self) -> None:
+    `records_max`: after so many records a snapshot takes their place.
+    """
+
+    def __init__(self, records_max: int) -> None:
         self.journal = MemoryJournal()
+        self.records_max = records_max
+        self.rotated_at = 0  # number of the record that the snapshot stands for
         self.is_full = False
         self.failed_writes = 0
         self.appends = 0
@@ -72,6 +78,22 @@ class DiskJournal:
 
     def replay(self) -> Iterator[Any]:
         return self._disk.journal.replay()
+
+    @property
+    def is_full(self) -> bool:
+        """True when it is time to rotate."""
+        return self.last_seq - self._disk.rotated_at >= self._disk.records_max
+
+    @property
+    def last_seq(self) -> int:
+        return self._disk.journal.last_seq
+
+    def rotate(self, snapshot: Snapshot) -> None:
+        disk = self._disk
+        if disk.is_full or not self._process.is_alive:
+            raise JournalError("the disk is full or the process dead; nothing was rotated")
+        disk.journal.rotate(snapshot)
+        disk.rotated_at = snapshot.seq
 
     def checkpoint(self) -> int:
         return 0
@@ -150,6 +172,7 @@ class MemoryWorld:
     """The `World` of one process: virtual time, the network in memory, a disk that outlives it."""
 
     has_process = False
+    checkpoint_interval_s = 4.0
 
     def __init__(
         self,

@@ -12,14 +12,17 @@ from nexustrader.config import (
     Config,
     PrivateConnectorConfig,
     PublicConnectorConfig,
+    ReconcileConfig,
     RiskConfig,
     SymbolLimits,
 )
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.error import EngineBuildError
 from nexustrader.exchange import BinanceAccountType
+from nexustrader.execution.policy import ForeignOrders
 from nexustrader.kernel.entropy import Entropy
 
+TRADED_BY_OTHERS = frozenset({"F44", "F45"})  # by hand, and by the venue itself
 API_KEY = "chaoskey" + "k" * 56
 SECRET = "chaossecret" + "s" * 53
 
@@ -39,8 +42,15 @@ def config_of(plan: Plan, entropy: Entropy) -> Config:
         basic_config={ExchangeType.BINANCE: BasicConfig(settings_key="BINANCE.CHAOS")},
         public_conn_config={ExchangeType.BINANCE: [PublicConnectorConfig(account_type=account_type)]},
         private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=account_type)]},
+        reconcile=ReconcileConfig(foreign_orders=_others(plan)),
         risk=RiskConfig(symbols={symbol: SymbolLimits(position_max=POSITION_LIMIT)}),
     )
+
+
+def _others(plan: Plan) -> ForeignOrders:
+    """Every third run declares the account to be its own, where nobody else trades on it."""
+    is_alone = plan.seed % 3 == 0 and not TRADED_BY_OTHERS & {*plan.faults}
+    return "none" if is_alone else "ignore"
 
 
 def _program(path: Path) -> Config:

@@ -18,7 +18,7 @@ from nexustrader.chaos.plan import Outcome, Plan
 from nexustrader.chaos.process import Disk, MemoryWorld
 from nexustrader.chaos.programs import API_KEY, SECRET, config_of
 from nexustrader.chaos.truth import Truth
-from nexustrader.chaos.venue_strikes import LAG_MS_MAX
+from nexustrader.chaos.venue_strikes import LAG_MS_MAX, NATIVE
 from nexustrader.chaos.workload import POSITION_LIMIT, RandomTrader
 from nexustrader.config import Config
 from nexustrader.constants import ExchangeType
@@ -39,6 +39,7 @@ PAUSES_OF_TRADING_MAX = 20
 END_S_MAX = 30.0
 RESTART_S = 2.0
 STRIKES_MAX = 4
+RECORDS_MAX = (30, 100, 100_000)  # how long a journal may become before a snapshot takes its place
 WRONG_CLOCK = "F36"  # each process then has an error of its own, from the beginning
 CLOCK_OFFSETS_S = (-300.0, -5.0, -1.0, 0.0, 1.0, 5.0, 300.0)
 POSITION_MADE_BY_OTHERS = frozenset({"F14", "F44", "F45"})  # overfills, trades by hand, liquidations
@@ -59,7 +60,7 @@ class Run:
         if with_trace:
             self.history.trace = []
         self.fired: dict[str, int] = {}
-        self.disk = Disk()
+        self.disk = Disk(self.entropy.child("disk").choice(RECORDS_MAX))
         venue_clock = LoopClock(self.loop)
         self.venue = Venue(
             [AccountSpec(api_key=API_KEY, secret=SECRET, spot=SPOT_BALANCES, usdm=USDM_BALANCES)],
@@ -105,6 +106,7 @@ class Run:
         self.world = MemoryWorld(self.loop, self.network, self.disk, entropy, offset_s)
         self.engine = engine = Engine(config, world=self.world)
         self.life = life = self.history.begin_life()
+        life.is_whole = not self.disk.rotated_at
         core = self.core
         if not self.truths:
             self.truths = self._truths(config)
@@ -172,7 +174,7 @@ class Run:
 
         def on_step(before: Any, event: Any, after: Any) -> None:
             ended(before, event, after)
-            for text in checkers.check_position_limit(truth, SYMBOLS[0], POSITION_LIMIT):
+            for text in checkers.check_position_limit(truth, NATIVE, POSITION_LIMIT):
                 self.history.violate(text)
 
         return on_step
@@ -207,6 +209,8 @@ class Run:
     async def _go(self) -> None:
         self._own.add(asyncio.current_task())  # type: ignore[arg-type]  # called inside a task
         self.venue.start()
+        if self.plan.program is None:
+            self._hold_other_markets()
         self.boot()
         await asyncio.sleep(BOOT_S)
         await self.trade()
@@ -214,6 +218,12 @@ class Run:
         await self._settle()
         await self._end()
         self.venue.stop()
+
+    def _hold_other_markets(self) -> None:
+        """The markets that nobody looks at stand still: most of a run's work is to move them."""
+        for (product, symbol), source in self.venue.sources.items():
+            if (product, symbol) != (self.plan.market, NATIVE):
+                source.hold()
 
     async def trade(self) -> None:
         """The strategy trades while faults strike."""
@@ -265,8 +275,9 @@ class Run:
 
     def act(self, what: str) -> None:
         """Let the suite's own workload do one thing now."""
-        core = self.core_or_none
-        strategy = None if core is None else core.config.strategy
+        if self.engine is None or self.life is None or not self.life.has_started:
+            return
+        strategy = self.core.config.strategy
         if isinstance(strategy, RandomTrader) and strategy.is_trading:
             strategy.act(what)
 
@@ -319,7 +330,10 @@ class Run:
             yield "I18: the engine is not running"
             return
         yield from checkers.check_lives(self.history, self.truths.values())
-        yield from checkers.check_fills(self.history, life, self.core)
+        if life.is_whole:
+            yield from checkers.check_fills(self.history, life, self.core)
+        if not self.disk.failed_writes:  # what could not be journalled is not in the journal
+            yield from checkers.check_replay(self.disk.journal, self.core)
         for account, truth in self.truths.items():
             yield from checkers.check_venue_orders(truth, self.history)
             yield from checkers.check_known(self.core, truth, account)

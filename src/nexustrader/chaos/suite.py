@@ -5,12 +5,13 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import multiprocessing
+import os
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from nexustrader.chaos.faults import FAULTS
-from nexustrader.chaos.plan import SPOT, USDM, Outcome, Plan
+from nexustrader.chaos.plan import SPOT, TRADING_S, USDM, Outcome, Plan
 from nexustrader.chaos.run import Run
 from nexustrader.kernel.entropy import Entropy
 
@@ -22,8 +23,7 @@ PLANS_PER_ERRAND = 8  # how many runs a worker process takes at once
 def single(faults: Sequence[str], seeds: Iterable[int], program: str | None = None) -> Iterator[Plan]:
     """Every fault alone, with every seed."""
     for seed, fault in itertools.product(seeds, faults):
-        market = FAULTS[fault].market or _market(seed)
-        yield Plan(seed=seed, faults=(fault,), market=market, program=program)
+        yield _plan(seed, (fault,), program, FAULTS[fault].market)
 
 
 def pairs(faults: Sequence[str], seeds: Iterable[int], program: str | None = None) -> Iterator[Plan]:
@@ -31,7 +31,7 @@ def pairs(faults: Sequence[str], seeds: Iterable[int], program: str | None = Non
     for seed in seeds:
         chosen = Entropy(seed).child("pair")
         two = tuple(sorted({chosen.choice(faults), chosen.choice(faults)}))
-        yield Plan(seed=seed, faults=two, market=_market(seed), program=program)
+        yield _plan(seed, two, program)
 
 
 def swarm(faults: Sequence[str], seeds: Iterable[int], program: str | None = None) -> Iterator[Plan]:
@@ -41,11 +41,17 @@ def swarm(faults: Sequence[str], seeds: Iterable[int], program: str | None = Non
         names = list(faults)
         entropy.shuffle(names)
         chosen = tuple(sorted(names[: entropy.randint(0, SWARM_FAULTS_MAX)]))
-        yield Plan(seed=seed, faults=chosen, market=_market(seed), program=program)
+        yield _plan(seed, chosen, program)
 
 
-def _market(seed: int) -> str:
-    return MARKETS[seed % len(MARKETS)]
+def _plan(seed: int, faults: tuple[str, ...], program: str | None, market: str | None = None) -> Plan:
+    return Plan(
+        seed=seed,
+        faults=faults,
+        trading_s=max((FAULTS[fault].trading_s for fault in faults), default=TRADING_S),
+        market=market or MARKETS[seed % len(MARKETS)],
+        program=program,
+    )
 
 
 def run_plan(plan: Plan, *, with_trace: bool = False) -> Outcome:
@@ -71,6 +77,9 @@ def run_all(plans: Iterable[Plan], jobs: int) -> Iterator[Outcome]:
         quiet()
         yield from map(run_plan, plans)
         return
+    os.environ.setdefault(
+        "PYTHONWARNINGS", "ignore"
+    )  # of the workers: each would say once that no keys are stored
     context = multiprocessing.get_context("forkserver")
     with concurrent.futures.ProcessPoolExecutor(jobs, context, initializer=quiet) as pool:
         waiting: set[concurrent.futures.Future[list[Outcome]]] = set()

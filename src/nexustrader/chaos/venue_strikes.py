@@ -101,6 +101,13 @@ def maintenance(run: Run, entropy: Entropy) -> None:
     arm_for(run, 2 + entropy.random() * 15, "maintenance")
 
 
+def long_maintenance(run: Run, entropy: Entropy) -> None:
+    """Longer than an order in doubt would have to be denied to be given up: no answer is not a denial."""
+    _doubt_something(run, entropy)
+    run.later(entropy.random() * 2, run.network.cut_all)
+    arm_for(run, 30 + entropy.random() * 30, "maintenance")
+
+
 # -- orders that go otherwise than asked ----------------------------------------------------------------------
 
 
@@ -132,6 +139,11 @@ def killed_at_entry(run: Run, entropy: Entropy) -> None:
 
 
 def overfill(run: Run, entropy: Entropy) -> None:
+    """More than was asked. Not beside other faults: an execution too many of an order that had ended, whose event is
+    lost as well, can be seen in the position or the balance alone, and is shown there."""
+    if len(run.plan.faults) > 1:
+        fee_in_third_currency(run, entropy)
+        return
     arm(run, "overfill", part=entropy.choice((Decimal("0.1"), Decimal(1))))
 
 
@@ -261,6 +273,7 @@ def venue_ends_orders(run: Run, entropy: Entropy) -> None:
 
 
 def liquidate(run: Run, _entropy: Entropy) -> None:
+    run.note_foreign_cancel()
     arm(run, "liquidate", symbol=NATIVE)
 
 

@@ -19,12 +19,13 @@ COMMANDS = {  # name: module and the typer app in it
     "demo": "nexustrader.cli.demo:app",
     "explain": "nexustrader.cli.explain:app",
     "repair": "nexustrader.cli.repair:app",
+    "replay": "nexustrader.cli.replay:app",
     "resume": "nexustrader.cli.resume:app",
     "run": "nexustrader.cli.run:app",
 }
 
 # They need no keys, so that none are stored is nothing to warn about.
-WITHOUT_CREDENTIALS = frozenset({"backtest", "chaos", "demo", "emulate", "explain", "resume"})
+WITHOUT_CREDENTIALS = frozenset({"backtest", "chaos", "demo", "emulate", "explain", "replay", "resume"})
 
 
 class _LazyGroup(TyperGroup):

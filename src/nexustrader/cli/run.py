@@ -13,6 +13,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from nexustrader._engine.loading import recording_to
+from nexustrader.cli import hash_seed
 from nexustrader.cli.load import run_file
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.emulator.process import EmulatorProcess
@@ -36,15 +38,20 @@ def run(
         ),
     ] = None,
     speed: Annotated[float, typer.Option(min=0, help="How many times faster than recorded.")] = 1.0,
+    record: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Record the session to this file, for `nexustrader replay`."),
+    ] = None,
 ) -> None:
     """Run a program. With --emulate it meets emulators on this machine instead of the venues: no keys, no internet."""
     if not program.is_file():
         raise EngineBuildError(f"{program} is not a file; give the path of a strategy program")
-    if not emulate:
-        run_as_main(program)
-        return
+    if record is not None and sys.argv[1:2] == ["run"] and hash_seed.chosen() is None:
+        hash_seed.start_again_with(hash_seed.FIXED)
     with contextlib.ExitStack() as stack:
-        for venue in emulate:
+        if record is not None:
+            stack.enter_context(recording_to(record))
+        for venue in emulate or ():
             emulator = EmulatorProcess.start(venue, data=data, speed=speed, seed=seed)
             stack.callback(emulator.stop)
             stack.enter_context(emulated(venue, emulator))

@@ -52,7 +52,7 @@ class Doubt:
         self._silent_since_ms = now_ms
         self._horizon_ms = horizon_ms
         self._delays_s = delays_s
-        self._signs = _signs_of_life(state)
+        self._signs = signs_of_life(state)
 
     def delay_s(self, now_ms: int) -> float:
         """How long to wait with the next question: once the horizon has passed, not for long."""
@@ -73,7 +73,7 @@ class Doubt:
 
     def look(self, state: OrderState, now_ms: int) -> None:
         """See the order as it is now: after a sign of life, from elsewhere, absence has to be shown anew."""
-        signs = _signs_of_life(state)
+        signs = signs_of_life(state)
         if signs != self._signs:
             self._signs, self._silent_since_ms = signs, now_ms
             self._denied = 0
@@ -90,7 +90,7 @@ class Doubt:
         return now_ms - self.since_ms > self._horizon_ms
 
 
-def _signs_of_life(state: OrderState) -> tuple[Status, Decimal, bool, int]:
+def signs_of_life(state: OrderState) -> tuple[Status, Decimal, bool, int]:
     """What only the venue's word changes."""
     return state.word, state.filled, state.is_acked, state.terms_at
 
@@ -144,7 +144,7 @@ class Doubts:
 
     async def _resolve(self, oid: str, *, tell_ws: bool) -> None:
         doubt = self._doubt(oid, RESOLVE_DELAYS_S)
-        while doubt is not None:
+        while True:
             known = await self._inquire(oid, doubt) or doubt.has_news
             if tell_ws:
                 tell_ws = False
@@ -155,14 +155,14 @@ class Doubts:
     async def _confirm_end(self, oid: str) -> None:
         doubt = self._doubt(oid, CONFIRM_DELAYS_S)
         shown_open = 0
-        while doubt is not None and self._is_open(oid) and shown_open < CONFIRM_END_ATTEMPTS:
+        while self._is_open(oid) and shown_open < CONFIRM_END_ATTEMPTS:
             shown_open += bool(await self._inquire(oid, doubt))
 
     async def _follow_cancel(self, result: ev.CommandResult, delays_s: tuple[float, ...]) -> None:
         """Until the order has ended, or lives on at a time when the cancel can no longer arrive: then it has failed."""
         doubt = self._doubt(result.oid, delays_s)
         tell_ws = result.route is Route.WS and result.conclusion is Conclusion.UNKNOWN
-        while doubt is not None and self._is_being_cancelled(result.oid):
+        while self._is_being_cancelled(result.oid):
             known = await self._inquire(result.oid, doubt)
             if tell_ws:
                 tell_ws = False
@@ -174,7 +174,7 @@ class Doubts:
     async def _follow_amendment(self, result: ev.CommandResult) -> None:
         """Until the new terms show, or the old ones hold at a time when the amendment can no longer arrive."""
         doubt = self._doubt(result.oid, RESOLVE_DELAYS_S)
-        while doubt is not None and self._is_being_amended(result.oid):
+        while self._is_being_amended(result.oid):
             known = await self._inquire(result.oid, doubt)
             if known and self._is_being_amended(result.oid) and doubt.is_past_horizon(self._now()):
                 self._tell_change_refused(result, is_known=True)
@@ -183,7 +183,7 @@ class Doubts:
     async def _settle_refused(self, result: ev.CommandResult) -> None:
         doubt = self._doubt(result.oid, RESOLVE_DELAYS_S)
         known: bool | None = None
-        while doubt is not None and known is None:
+        while known is None:
             known = await self._inquire(result.oid, doubt)
         if not self._is_open(result.oid):
             return
@@ -211,12 +211,12 @@ class Doubts:
     # -- asking ----------------------------------------------------------------------------------------------
 
     def _now(self) -> int:
-        return self._clock.timestamp_ms()
+        """A clock that is set forward brings no order nearer to its end."""
+        return self._clock.monotonic_ms()
 
-    def _doubt(self, oid: str, delays_s: tuple[float, ...]) -> Doubt | None:
+    def _doubt(self, oid: str, delays_s: tuple[float, ...]) -> Doubt:
         state = self._oms.get(oid)
-        if state is None:
-            return None
+        assert state is not None, f"order {oid} is asked about and not known"
         return Doubt(state, self._now(), self._ports[state.account].absence_horizon_ms, delays_s)
 
     def _is_open(self, oid: str) -> bool:
@@ -246,13 +246,13 @@ class Doubts:
             return True
         doubt.look(state, self._now())
         known, asked_ms = await self.ask(state, is_loud=doubt.is_worth_a_line)
-        doubt.note(known, asked_ms)
+        # Race: a create that is still under way may arrive at any time; only after its own result a denial counts.
+        doubt.note(None if state.status is Status.INITIALIZED else known, asked_ms)
         after = self._oms.get(oid)
         if after is None or after.is_closed:
             return True
         doubt.look(after, self._now())
-        # Race: a create that is still under way may arrive at any time; only its own result opens this way.
-        if not doubt.is_denied or after.status is Status.INITIALIZED:
+        if not doubt.is_denied:
             return known
         self._end_unseen(after)
         return True
@@ -265,7 +265,11 @@ class Doubts:
         _log.warning(f"order {state.oid}: {reason}")
         self._oms.apply(
             ev.OrderEvent(
-                oid=state.oid, kind=kind, source=ev.Source.LOCAL, timestamp=self._now(), reason=reason
+                oid=state.oid,
+                kind=kind,
+                source=ev.Source.LOCAL,
+                timestamp=self._clock.timestamp_ms(),
+                reason=reason,
             )
         )
 
@@ -294,7 +298,9 @@ class Doubts:
         fills = await port.query_fills(state.symbol, state.oid, state.eid)
         for event in fills + listed:
             self._oms.apply(event)
-        return bool(listed) or self._oms.get(state.oid) != state  # fills that are known already prove no life
+        after = self._oms.get(state.oid)
+        # Race: what is asked of the order meanwhile, or fills that are known already, prove no life.
+        return after is None or bool(listed) or signs_of_life(after) != signs_of_life(state)
 
     async def take(self, port: VenuePort, answer: ev.OrderEvent) -> None:
         """Apply a query's answer, after the single fills that we have not seen yet: they carry the fees."""

@@ -325,7 +325,7 @@ class ExecutionManager:
                 self._resolve().resolve_unknown(result.oid, tell_ws=result.route is Route.WS)
             case Step.TELL:
                 self.tell_refused(result)
-            case Step.ASK_THEN_TELL:
+            case Step.ASK_THEN_TELL | _:
                 self._resolve().settle_change(result)
 
     def _confirm(self, result: ev.CommandResult, state: OrderState) -> None:

@@ -79,11 +79,12 @@ async def left_at(port: VenuePort, oms: OrderManager, timeout_s: float) -> Left:
 
 
 async def _ask(port: VenuePort, oms: OrderManager) -> Left:
-    for asked in range(1, ASKED_MAX + 1):
-        listed = await port.query_open_orders()
-        if asked == ASKED_MAX or not any(_has_ended(event, oms) for event in listed):
+    listed = await port.query_open_orders()
+    for _ in range(ASKED_MAX - 1):
+        if not any(_has_ended(event, oms) for event in listed):
             break
         await asyncio.sleep(ASK_AGAIN_S)
+        listed = await port.query_open_orders()
     positions = await port.query_positions()
     oids = {event.oid for event in listed}
     return Left(

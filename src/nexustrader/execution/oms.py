@@ -413,11 +413,9 @@ class OrderManager:
         public.type = event.type
         return public
 
-    def project(self, oid: str) -> Order:
-        """Write the order's snapshot to the cache and return it."""
-        public = self.snapshot(self._orders[oid])
-        self._cache.put_order(public)
-        return public
+    def project(self, oid: str) -> None:
+        """Write the order's snapshot to the cache."""
+        self._cache.put_order(self.snapshot(self._orders[oid]))
 
 
 def name_of(order: OrderState | ev.Submit) -> str:

@@ -170,6 +170,10 @@ class EngineClock(ABC):
     def call_at(self, when_ns: int, func: Call) -> TimerHandle:
         """Calls `func` once when the clock reads `when_ns` or later, never earlier."""
 
+    def monotonic_ms(self) -> int:
+        """Milliseconds that really pass. Engine time itself, unless a clock can be set from outside."""
+        return self.timestamp_ms()
+
     def timestamp(self) -> float:
         """Seconds since the epoch."""
         return self.timestamp_ns() / NS_PER_S
@@ -294,6 +298,9 @@ class LiveClock(EngineClock):
 
     def timestamp_ms(self) -> int:
         return (self._offset_ns + self._monotonic_ns()) // NS_PER_MS
+
+    def monotonic_ms(self) -> int:
+        return self._monotonic_ns() // NS_PER_MS
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Fires timers on `loop` from now on; replaces an earlier loop."""

@@ -132,12 +132,11 @@ def _archives(connection: sqlite3.Connection, database: Path) -> Iterator[Archiv
         prefix = name.removesuffix("_header")
         if prefix == name or not layout.is_prefix(prefix):
             continue
-        strategy_id, user_id, version = connection.execute(
+        header = connection.execute(
             f"SELECT strategy_id, user_id, format FROM {prefix}_header"  # noqa: S608  # checked by the grammar
         ).fetchone()
-        if version > layout.FORMAT_VERSION:
-            raise JournalError(
-                f"the journal {database} has format {version}, and this program reads up to "
-                f"{layout.FORMAT_VERSION}: a newer version wrote it; use that one"
-            )
+        if header is None:
+            continue
+        strategy_id, user_id, version = header
+        layout.check_format(version)
         yield Archive(database, prefix, strategy_id, user_id, connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -49,7 +50,8 @@ class WriterLock:
     def refresh(self) -> None:
         """Keep the file from looking forgotten: folders for temporary files are swept by age."""
         if self._descriptor is not None:
-            os.utime(self._descriptor)
+            with contextlib.suppress(OSError):  # a courtesy to ourselves, and no reason to stop
+                os.utime(self._descriptor)
 
     def release(self) -> None:
         """Lets another writer in; may be repeated."""

@@ -216,8 +216,8 @@ class PostgresMirror:
         After a failover the mirror may have lost its end; after a crash of this machine the journal may have.
         """
         agreed = await self._agreed(connection, head)
-        if self._snapshot_seq > head.last_seq:
-            self._snapshot_seq = 0  # of records that the journal does not have (any more)
+        if self._snapshot_seq > agreed and not await self._has_snapshot_of(connection, head):
+            self._snapshot_seq = 0  # of records that are not the journal's (any more)
             await connection.execute(self._sql(tables.SET_SNAPSHOT_SEQ), head.life, 0)
         last = await connection.fetchval(self._sql(tables.READ_LAST_SEQ), head.life)
         if last is not None and last > agreed:
@@ -228,6 +228,11 @@ class PostgresMirror:
                 await connection.execute(self._sql(tables.QUARANTINE), head.life, agreed)
                 await connection.execute(self._sql(tables.DELETE_ABOVE), head.life, agreed)
         self.position = max(agreed, self._snapshot_seq)
+
+    async def _has_snapshot_of(self, connection: Any, head: Head) -> bool:
+        ours = await asyncio.to_thread(self._tail.parts, self._snapshot_seq)
+        theirs = await connection.fetch(self._sql(tables.READ_PART_CHECKSUMS), head.life, self._snapshot_seq)
+        return bool(ours) and [crc for _, _, _, crc, _ in ours] == [row["crc"] for row in theirs]
 
     async def _agreed(self, connection: Any, head: Head) -> int:
         """The last record that both have alike; 0 for none."""

@@ -63,6 +63,7 @@ WRITE_PART = "INSERT INTO {p}_snapshot VALUES ($1, $2, $3, $4, $5, $6, $7)"
 READ_PARTS = (
     "SELECT part, parts, version, crc, body FROM {p}_snapshot WHERE life = $1 AND seq = $2 ORDER BY part"
 )
+READ_PART_CHECKSUMS = "SELECT crc FROM {p}_snapshot WHERE life = $1 AND seq = $2 ORDER BY part"
 DELETE_PARTS = "DELETE FROM {p}_snapshot WHERE life = $1 AND seq <> $2"
 DELETE_PARTS_OF = "DELETE FROM {p}_snapshot WHERE life = $1 AND seq = $2"
 READ_PARAMS = "SELECT key, value, timestamp FROM {p}_params"

@@ -28,7 +28,8 @@ class Reader:
 
     def snapshot_seq(self) -> int:
         """The record up to which a snapshot takes the place of the rows; 0 without one. Raises JournalError."""
-        (seq,) = self.query(layout.READ_SNAPSHOT_SEQ).fetchone()
+        row = self.query(layout.READ_SNAPSHOT_SEQ).fetchone()
+        seq = None if row is None else row[0]
         if not isinstance(seq, int) or seq < 0:
             raise JournalError(f"the journal's header is damaged: snapshot_seq is {seq!r}; restore a backup")
         return seq

@@ -24,19 +24,28 @@ _log = get_logger("Rest")
 
 
 class VenueTime:
-    """The venue's clock, as an offset to ours."""
+    """The venue's clock, reckoned from time that really passes.
+
+    A machine's clock that is set, by hand or by a time server, moves neither the time that requests are signed with
+    nor the moment as of which an answer counts.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.offset_ms = 0
-        self.synced_at_ms: int | None = None
+        self._base_ms = clock.timestamp_ms() - clock.monotonic_ms()  # until the venue was asked: our own time
+        self.synced_at_ms: int | None = None  # monotonic
 
     def now_ms(self) -> int:
-        return self._clock.timestamp_ms() + self.offset_ms
+        return self._clock.monotonic_ms() + self._base_ms
+
+    @property
+    def offset_ms(self) -> int:
+        """How far the venue's clock is ahead of ours now."""
+        return self.now_ms() - self._clock.timestamp_ms()
 
     def learn(self, before_ms: int, server_ms: int, after_ms: int) -> None:
-        """Take the middle of the round trip for the moment at which the server read its clock."""
-        self.offset_ms = server_ms - (before_ms + after_ms) // 2
+        """Take the middle of the round trip (monotonic) for the moment at which the server read its clock."""
+        self._base_ms = server_ms - (before_ms + after_ms) // 2
         self.synced_at_ms = after_ms
 
 
@@ -73,9 +82,9 @@ class RestSession:
 
     async def sync_time(self) -> None:
         """Measure the offset to the venue's clock. Raises NotSent or OutcomeUnknown."""
-        before = self._clock.timestamp_ms()
+        before = self._clock.monotonic_ms()
         reply = await self.send(self._time_request)
-        after = self._clock.timestamp_ms()
+        after = self._clock.monotonic_ms()
         if not reply.ok:
             raise OutcomeUnknown(f"the venue's clock could not be read: {reason_of(reply)}")
         try:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from nexustrader.constants import ExchangeType, OrderSide, PositionSide
+from desk import BTC
+from nexustrader.constants import ExchangeType, InstrumentType, OrderSide, PositionSide
 from nexustrader.domain.order_effects import FillDelta
-from nexustrader.domain.position import PositionState, fold, restated, snapshot
+from nexustrader.domain.position import PositionState, flat, fold, restated, snapshot
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
 
@@ -108,3 +110,9 @@ def test_the_snapshot_is_public() -> None:
     assert (public.signed_amount, public.amount, public.entry_price) == (Decimal(-2), Decimal(2), 100.0)
     assert (public.is_short, public.is_opened, public.unrealized_pnl) == (True, True, 20.0)
     assert snapshot(after((SELL, "2", "100")), "A.BINANCE", ExchangeType.BINANCE).unrealized_pnl == 0.0
+
+
+def test_a_flat_position_knows_whether_its_instrument_is_inverse() -> None:
+    assert flat(BTC) == PositionState()
+    inverse = msgspec.structs.replace(BTC, type=InstrumentType.INVERSE, contract_size=Decimal(100))
+    assert flat(inverse) == PositionState(is_inverse=True, contract_size=Decimal(100))

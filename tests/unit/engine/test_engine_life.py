@@ -17,6 +17,8 @@ from nexustrader import engine as engine_module
 from nexustrader._engine.connect import all_or_none
 from nexustrader.config import BasicConfig, Config, PublicConnectorConfig
 from nexustrader.constants import ExchangeType, settings
+from nexustrader.domain import events as ev
+from nexustrader.domain.snapshot import Snapshot
 from nexustrader.engine import Engine
 from nexustrader.error import JournalError, NexusTraderError
 from nexustrader.exchange import BinanceAccountType
@@ -140,6 +142,33 @@ def test_a_checkpoint_that_fails_is_made_again_and_never_on_the_engines_thread(
     engine._loop.run_until_complete(run())
     engine.dispose()
     assert journal.checkpoints > 1
+    assert threading.get_ident() not in journal.threads
+
+
+class FullJournal(SickJournal):
+    def rotate(self, snapshot: Snapshot) -> None:
+        self.threads.add(threading.get_ident())
+        super().rotate(snapshot)
+
+
+def test_a_full_journal_is_rotated_and_never_on_the_engines_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "CHECKPOINT_INTERVAL_S", 0.01)
+    monkeypatch.setattr("nexustrader.persistence.memory.RECORDS_MAX", 3)
+    engine = an_engine(Noting())
+    journal = FullJournal()
+    for n in range(3):
+        journal.append(ev.Delivered(timestamp=n))
+    engine._journal.use(journal)
+
+    async def run() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(engine._checkpoint_forever(), 0.2)
+
+    engine._loop.run_until_complete(run())
+    engine.dispose()
+    (only,) = journal.replay()
+    assert isinstance(only, Snapshot)
+    assert only.seq == 3
     assert threading.get_ident() not in journal.threads
 
 

@@ -13,6 +13,7 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
 from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.error import InstrumentError, NexusTraderError, OrderError
+from nexustrader.execution.request import OrderRequest
 
 K = ev.EventKind
 OTHER = "binance:USD_M_FUTURE:other"
@@ -221,3 +222,35 @@ async def test_a_refused_amendment_is_known_as_such(desk: Desk) -> None:
     desk.venue.result(desk.venue.commands[-1], Conclusion.NOT_SENT, reason="not connected")
     assert not desk.state(oid).is_amending
     assert desk.names == ["AMEND_FAILED"]
+
+
+@desk_test
+async def test_an_account_without_a_connector_takes_no_order_and_that_is_told(desk: Desk) -> None:
+    request = OrderRequest(
+        symbol=SYMBOL,
+        side=OrderSide.BUY,
+        type=OrderType.LIMIT,
+        amount=Decimal("0.01"),
+        price=Decimal(30_000),
+        params={"note": "plain"},
+    )
+    desk.ems.create(OTHER, request)
+    await desk.settle()
+    assert desk.names == ["FAILED"]
+    assert OTHER in (desk.told[0][1].reason or "")
+    desk.ems.create(ACCOUNT, request)
+    command = desk.venue.commands[-1]
+    assert isinstance(command, ev.Submit)
+    assert command.params == {"note": "plain"}
+
+
+@pytest.mark.parametrize("amount", [Decimal("NaN"), Decimal("1e40"), Decimal(0)])
+def test_an_amount_that_cannot_be_is_refused_for_an_order_without_a_price_too(amount: Decimal) -> None:
+    @desk_test
+    async def run(desk: Desk) -> None:
+        desk.create(type=OrderType.MARKET, price=None, amount=amount)
+        await desk.settle()
+        assert desk.names == ["FAILED"]
+        assert desk.venue.commands == []
+
+    run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from desk import ACCOUNT, SYMBOL, Desk, desk_test, live
 from nexustrader.constants import OrderStatus, OrderType, WsOrderResultType
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion, Route
-from nexustrader.error import VenueRejected
+from nexustrader.error import InstrumentError, VenueRejected
 from nexustrader.execution.doubts import Doubt
 from virtual_time import LoopClock, run_virtual
 
@@ -421,6 +422,44 @@ def test_an_order_that_cannot_be_asked_for_does_not_keep_the_engine_from_startin
     run_virtual(run)
 
 
+def test_an_order_that_is_cancelled_while_the_start_asks_about_it_is_in_doubt_all_the_same() -> None:
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        oid = first.create()
+        desk = restarted(first)
+
+        def cancel(what: str) -> None:
+            if what == "fills":
+                desk.venue.on_query = None
+                desk.cancel(oid)
+                desk.venue.result(
+                    desk.venue.commands[-1], Conclusion.REJECTED, reason="-2011: Unknown order."
+                )
+
+        desk.venue.on_query = cancel
+        await desk.reconciler.start_up(ACCOUNT)
+        assert desk.state(oid).is_unknown
+        await asyncio.sleep(60)
+        assert desk.state(oid).public_status is OrderStatus.FAILED
+
+    run_virtual(run)
+
+
+@desk_test
+async def test_an_order_whose_create_is_under_way_is_not_given_up_and_not_asked_for_without_pause(
+    desk: Desk,
+) -> None:
+    oid = desk.create(route=Route.REST)
+    desk.cancel(oid)
+    desk.venue.result(desk.venue.commands[-1], Conclusion.REJECTED, reason="-2011: Unknown order sent.")
+    await asyncio.sleep(100)
+    assert desk.state(oid).public_status is OrderStatus.INITIALIZED
+    assert desk.venue.queries < 60
+    desk.venue.result(desk.venue.commands[0], Conclusion.UNKNOWN, reason="reset")
+    await asyncio.sleep(60)
+    assert desk.state(oid).public_status is OrderStatus.FAILED
+
+
 def test_a_cancel_that_was_under_way_when_the_process_died_ends_one_way_or_the_other() -> None:
     async def run(clock: LoopClock) -> None:
         first = Desk(clock)
@@ -436,3 +475,109 @@ def test_a_cancel_that_was_under_way_when_the_process_died_ends_one_way_or_the_o
         assert desk.state(oid).public_status is OrderStatus.ACCEPTED
 
     run_virtual(run)
+
+
+# -- settings ------------------------------------------------------------------------------------------------
+
+
+@desk_test
+async def test_the_grace_after_a_reconnect_is_set_for_every_account_of_a_venue(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="okx"):
+        desk.reconciler.set_exchange_grace_ms("okx", 100)
+    with pytest.raises(ValueError, match="-1"):
+        desk.reconciler.set_exchange_grace_ms("binance", -1)
+    desk.reconciler.set_exchange_grace_ms("binance", 5_000)
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(4)
+    assert desk.venue.queries == 0
+    await asyncio.sleep(2)
+    assert desk.venue.queries == 3
+
+
+# -- refusals ------------------------------------------------------------------------------------------------
+
+
+@desk_test
+async def test_a_refused_cancel_of_an_order_that_the_venue_denies_says_so_and_the_order_is_asked_for(
+    desk: Desk,
+) -> None:
+    oid = await live(desk)
+    desk.cancel(oid)
+    desk.venue.result(desk.venue.commands[-1], Conclusion.REJECTED, reason="-2011: Unknown order sent.")
+    await asyncio.sleep(1)
+    assert desk.names == ["CANCEL_FAILED"]
+    assert "does not know" in (desk.told[0][1].reason or "")
+    await asyncio.sleep(60)
+    assert desk.names == ["CANCEL_FAILED", "CANCELED"]
+
+
+@desk_test
+async def test_an_order_whose_fills_cannot_be_read_is_known_by_their_sum(desk: Desk) -> None:
+    oid = await live(desk)
+    show(desk, oid, K.FILLED, filled=Decimal("0.01"), average=Decimal(30_000))
+
+    def fail(what: str) -> None:
+        if what == "fills":
+            raise VenueRejected("-1003: Too many requests.", "-1003")
+
+    desk.venue.on_query = fail
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(5)
+    assert desk.names == ["FILLED"]
+
+
+# -- one command for many ------------------------------------------------------------------------------------
+
+
+def alone(test: Callable[[Desk], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """A test on an account that is declared to be ours alone."""
+
+    def run() -> None:
+        run_virtual(lambda clock: test(Desk(clock, is_alone=True)))
+
+    run.__name__ = test.__name__
+    return run
+
+
+@alone
+async def test_what_the_reply_to_a_cancel_of_all_lists_has_ended(desk: Desk) -> None:
+    first, second = await live(desk), await live(desk)
+    show(desk, second, K.CANCELED)
+    desk.ems.cancel_all(ACCOUNT, SYMBOL)
+    ended = desk.venue.event(first, K.CANCELED, ev.Source.ACK)
+    desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED, events=[ended])
+    assert [order.oid for name, order in desk.told if name == "CANCELED"] == [first]
+    await asyncio.sleep(2)
+    assert [order.oid for name, order in desk.told if name == "CANCELED"] == [first, second]
+
+
+@alone
+async def test_a_cancel_of_all_that_was_not_sent_is_told_for_each(desk: Desk) -> None:
+    oids = {await live(desk), await live(desk)}
+    desk.ems.cancel_all(ACCOUNT, SYMBOL)
+    command = desk.venue.commands[-1]
+    later = await live(desk)
+    desk.venue.result(command, Conclusion.NOT_SENT, reason="not connected")
+    assert desk.names == ["CANCEL_FAILED"] * 2
+    assert {order.oid for _, order in desk.told} == oids
+    assert desk.cache.get_open_orders(SYMBOL) == oids | {later}
+
+
+@alone
+async def test_a_cancel_of_all_in_doubt_is_followed_for_each(desk: Desk) -> None:
+    first, second = await live(desk), await live(desk)
+    show(desk, first, K.CANCELED)
+    show(desk, second, K.ACCEPTED)
+    desk.ems.cancel_all(ACCOUNT, SYMBOL)
+    desk.venue.result(desk.venue.commands[-1], Conclusion.UNKNOWN, reason="reset")
+    await asyncio.sleep(60)
+    assert [(name, order.oid) for name, order in desk.told] == [
+        ("CANCELED", first),
+        ("CANCEL_FAILED", second),
+    ]
+
+
+@desk_test
+async def test_a_symbol_that_nobody_knows_cannot_be_cancelled(desk: Desk) -> None:
+    with pytest.raises(InstrumentError, match="NOPE"):
+        desk.ems.cancel_all(ACCOUNT, "NOPEUSDT-PERP.BINANCE")

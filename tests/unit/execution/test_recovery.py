@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from desk import ACCOUNT, Desk, FullDisk, live
+from desk import ACCOUNT, SYMBOL, Desk, FullDisk, live
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion
+from nexustrader.execution.snapshot import restore, take
 from nexustrader.persistence.memory import MemoryJournal
 from virtual_time import LoopClock, run_virtual
 
@@ -281,5 +282,25 @@ def test_a_journal_that_could_not_be_written_costs_no_marks_later() -> None:
         await asyncio.sleep(1)
         assert not desk.oms.journal_failed
         assert desk.state(other).is_open
+
+    run_virtual(run)
+
+
+# -- from a snapshot -----------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_takes_the_place_of_the_records_before_it() -> None:
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        oid = await live(first, client_oid="entry", idempotency_key="k")
+        first.on_order_event(filled(first, first.state(oid).oid, "0.004", "1", "0.004"))
+        first.oms.mark_delivered()
+        taken = take(first.oms, first.portfolio, first.cache, seq=9, timestamp_ms=clock.timestamp_ms())
+        later = filled(first, first.state(oid).oid, "0.006", "2", "0.01")
+        desk = Desk(clock)
+        assert restore([taken, later], desk.oms, desk.portfolio, desk.cache) == 0
+        assert told(desk) == [("FILLED", True)]
+        assert desk.portfolio.position(ACCOUNT, SYMBOL).signed_amount == Decimal("0.01")
+        assert desk.create(idempotency_key="k") == "entry"
 
     run_virtual(run)

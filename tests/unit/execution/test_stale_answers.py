@@ -303,6 +303,24 @@ async def test_a_balance_that_the_stream_lost_is_taken_once_it_cannot_be_stale(d
 
 
 @lagging
+async def test_a_balance_that_the_stream_keeps_changing_is_asked_for_again(desk: Desk) -> None:
+    desk.on_balance(balance(desk, "90"))
+
+    def answer(what: str) -> None:
+        if what == "balances":
+            desk.venue.balances = [balance(desk, "80", age_s=LAG_S)]
+
+    desk.venue.on_query = answer
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(LAG_S)
+    desk.on_balance(balance(desk, "85"))
+    await asyncio.sleep(5)
+    assert usdt(desk) == 85
+    await asyncio.sleep(LAG_S)
+    assert usdt(desk) == 80
+
+
+@lagging
 async def test_after_a_transfer_the_balances_are_asked_for_again_when_they_must_hold_it(desk: Desk) -> None:
     began = desk.clock.timestamp_ms()
 

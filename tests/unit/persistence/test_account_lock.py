@@ -14,6 +14,7 @@ import pytest
 from nexustrader.domain.ids import shard_of
 from nexustrader.error import JournalError, JournalLockedError
 from nexustrader.kernel.clock import VirtualClock
+from nexustrader.persistence.lock import WriterLock
 from nexustrader.persistence.sqlite import SqliteJournal
 
 FUTURES, SPOT = "binance:USD_M_FUTURE", "binance:SPOT"
@@ -45,6 +46,14 @@ def test_same_strategy_on_the_same_account_from_another_file_is_refused(open_at:
         open_at("b", "grid", binance_SPOT="f1")
     first.close()
     open_at("b", "grid", binance_SPOT="f1")
+
+
+def test_a_lock_may_be_released_again(tmp_path: Path) -> None:
+    lock = WriterLock(tmp_path / "x.lock")
+    lock.release()
+    lock.release()
+    lock.refresh()
+    WriterLock(tmp_path / "x.lock").release()
 
 
 def test_a_refused_engine_holds_nothing(open_at: Open) -> None:

@@ -496,6 +496,47 @@ async def test_journal_that_went_on_otherwise_is_not_overwritten(place: Place, r
     assert list(restored.replay()) == [*(record(n) for n in range(1, 5)), record(50)]
 
 
+@pytest.mark.parametrize("new_records", [1, 3])
+async def test_snapshot_of_a_lost_end_does_not_stay_in_the_mirror(
+    place: Place, record: MakeRecord, new_records: int
+) -> None:
+    journal = place.journal()
+    journal.append_many(record(n) for n in range(1, 4))
+    journal.close()
+    backup = journal.path.read_bytes()
+    journal = place.journal()
+    journal.append_many([record(4), record(5)])
+    journal.rotate(snapshot_of(record, 4))
+    await place.mirror_all(journal)
+    journal.close()
+    for file in journal.path.parent.glob("cache.db*"):
+        file.unlink()
+    journal.path.write_bytes(backup)
+    again = place.journal()
+    new = [record(n) for n in range(50, 50 + new_records)]
+    again.append_many(new)
+    await place.mirror_all(again)
+    restored = place.journal("b")
+    await place.mirror(restored).recover(restored)
+    assert list(restored.replay()) == [record(1), record(2), record(3), *new]
+
+
+async def test_mirror_that_has_only_the_snapshot_is_followed_from_there(
+    place: Place, record: MakeRecord
+) -> None:
+    journal = place.journal()
+    journal.append_many(record(n) for n in range(1, 4))
+    journal.rotate(snapshot_of(record, 3))
+    (segment,) = segments_module.segments(journal.path, journal.prefix)
+    segment.path.unlink()
+    await place.mirror_all(journal)
+    assert await place.seqs() == []
+    journal.append(record(4))
+    await place.mirror_all(journal)
+    assert await place.seqs() == [4]
+    assert await place.ask("SELECT snapshot_seq FROM grid_alice_header") == [(3,)]
+
+
 async def test_new_life_is_mirrored_beside_the_old_one_and_only_so_many_are_kept(
     place: Place, record: MakeRecord
 ) -> None:

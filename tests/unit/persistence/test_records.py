@@ -13,7 +13,14 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import JournalError
 from nexustrader.kernel.secret import Secret
-from nexustrader.persistence.records import RECORD_VERSION, checksum, decode, encode
+from nexustrader.persistence.records import (
+    RECORD_BYTES_MAX,
+    RECORD_VERSION,
+    checksum,
+    decode,
+    decode_part,
+    encode,
+)
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 decimals = st.decimals(allow_nan=False, allow_infinity=False)
@@ -119,7 +126,7 @@ def test_every_record_comes_back_as_it_was(record: ev.Record) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_number_that_json_cannot_hold_is_refused(value: float) -> None:
     cancel = ev.Cancel(oid="1", account="a", symbol="s", timestamp=0, params={"x": 1.5, "y": value})
-    with pytest.raises(JournalError, match=r"a Cancel cannot be journalled: .* not a number"):
+    with pytest.raises(JournalError, match=r"a Cancel cannot be journalled: params\['y'\] .* not a number"):
         encode(cancel)
 
 
@@ -170,3 +177,38 @@ def test_record_of_a_newer_version_is_refused_by_name() -> None:
 def test_checksum_covers_place_and_version() -> None:
     assert len({checksum(1, 1, b"x"), checksum(2, 1, b"x"), checksum(1, 2, b"x"), checksum(1, 1, b"y")}) == 4
     assert checksum(1, 11, b"x") != checksum(11, 1, b"x")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"oid": 5},
+        {"oid": None},
+        {"timestamp": 1.5},
+        {"params": {"x": [1]}},
+        {"params": {"x": "\udfff"}},
+        {"params": 7},
+        {"route": "by post"},
+    ],
+)
+def test_record_that_could_not_be_read_again_is_refused(fields: dict[str, object]) -> None:
+    values: dict[str, object] = {"oid": "1", "account": "a", "symbol": "s", "timestamp": 0}
+    with pytest.raises(JournalError, match=r"a Cancel cannot be journalled: .*; nothing was written"):
+        encode(ev.Cancel(**(values | fields)))  # type: ignore[arg-type]  # what an untyped caller may give
+
+
+def test_record_of_a_megabyte_is_refused() -> None:
+    fits = ev.Cancel(oid="1", account="a", symbol="s", timestamp=0)
+    room = RECORD_BYTES_MAX - len(encode(fits))
+    assert (
+        len(encode(ev.Cancel(oid="1" * (room + 1), account="a", symbol="s", timestamp=0))) == RECORD_BYTES_MAX
+    )
+    with pytest.raises(JournalError, match=r"takes 1,048,577 bytes of 1,048,576 allowed"):
+        encode(ev.Cancel(oid="1" * (room + 2), account="a", symbol="s", timestamp=0))
+
+
+def test_part_of_a_snapshot_of_a_newer_version_or_damaged_is_refused() -> None:
+    with pytest.raises(JournalError, match="a journal snapshot has version 99"):
+        decode_part(99, b"{}")
+    with pytest.raises(JournalError, match="a journal snapshot cannot be read"):
+        decode_part(1, b"{}")

@@ -1,4 +1,4 @@
-"""The event loop of a backtest: asyncio's tasks and timers on virtual time, and nothing else.
+"""The event loop of a virtual run (a backtest, a replay): asyncio's tasks and timers on virtual time, and nothing else.
 
 A coroutine may sleep, wait for events, gather and time out, all without a second passing. There is no network, no
 thread and no process: what needs one raises and says so.
@@ -26,12 +26,16 @@ OnError = Callable[[str, BaseException], object]
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Tasks and timers run as calls on `clock`. `on_error(name, exception)` hears of what nobody awaits."""
+    """Tasks and timers run as calls on `clock`. `on_error(name, exception)` hears of what nobody awaits.
 
-    def __init__(self, clock: VirtualClock, on_error: OnError) -> None:
+    `run` names the kind of run in messages.
+    """
+
+    def __init__(self, clock: VirtualClock, on_error: OnError, run: str = "a backtest") -> None:
         super().__init__()
         self._clock = clock
         self._on_error = on_error
+        self._kind = run
         self._tasks: dict[asyncio.Task[Any], None] = {}  # in order of birth: a set has none
 
     @contextmanager
@@ -102,31 +106,30 @@ class VirtualLoop(asyncio.BaseEventLoop):
         error = context.get("exception") or NexusTraderError(str(context.get("message")))
         self._on_error("callback", error)
 
-    # -- what a backtest cannot have ---------------------------------------------------------------------------
+    # -- what a virtual run cannot have ---------------------------------------------------------------------------
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         del callback, args, context
-        _refuse("calls from another thread")
+        self._refuse("calls from another thread")
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         del executor, func, args
-        _refuse("threads and no network")  # names are looked up, and files read, in an executor
+        self._refuse("threads and no network")  # names are looked up, and files read, in an executor
 
     def run_forever(self) -> None:
-        _refuse("loop of its own to run; it is driven by the bars")
+        self._refuse("loop of its own to run; it is driven by the bars")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise NexusTraderError(
+            f"{self._kind} has no {what}: time is virtual, and a run must give the same result every time. "
+            "Use the strategy's own requests, or keep this code out of it"
+        )
 
 
 def _run(handle: asyncio.Handle) -> None:
     if not handle.cancelled():
         handle._run()
-
-
-def _refuse(what: str) -> NoReturn:
-    raise NexusTraderError(
-        f"a backtest has no {what}: time is virtual, and a run must give the same result every time. "
-        "Use the strategy's own requests, or keep this code out of the backtest"
-    )

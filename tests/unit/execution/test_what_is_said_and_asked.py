@@ -1,0 +1,92 @@
+"""Small promises of execution: what a call gives back, whose word a fact is, and what is neither said nor asked."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from desk import ACCOUNT, Desk, desk_test, live
+from nexustrader.domain import events as ev
+from nexustrader.domain.outcome import Conclusion
+from virtual_time import LoopClock, run_virtual
+
+K = ev.EventKind
+QUERY = ev.Source.QUERY
+
+
+@desk_test
+async def test_a_modification_gives_back_the_name_it_was_asked_for_by_whether_it_is_sent_or_not(
+    desk: Desk,
+) -> None:
+    await live(desk, client_oid="entry")
+    sent = len(desk.venue.commands)
+
+    def amend(oid: str, price: Decimal) -> str:
+        return desk.ems.amend(oid, price=price, amount=None, params={})
+
+    assert amend("entry", Decimal(29_000)) == "entry"
+    assert len(desk.venue.commands) == sent + 1
+    assert amend("entry", Decimal(-1)) == "entry"
+    assert amend("nobody's", Decimal(29_000)) == "nobody's"
+    assert len(desk.venue.commands) == sent + 1
+
+
+@desk_test
+async def test_what_we_concluded_ourselves_is_journalled_as_our_own_word(desk: Desk) -> None:
+    oid = desk.create()
+    desk.venue.result(desk.venue.commands[-1], Conclusion.UNKNOWN, reason="reset")
+    await asyncio.sleep(60)
+    vanished = await live(desk)
+    desk.reconciler.resolve_unknown(vanished)
+    await asyncio.sleep(60)
+    concluded = {
+        record.oid: (record.kind, record.source)
+        for record in desk.journal.replay()
+        if isinstance(record, ev.OrderEvent) and record.kind in (K.ABSENT, K.VANISHED)
+    }
+    assert concluded == {oid: (K.ABSENT, ev.Source.LOCAL), vanished: (K.VANISHED, ev.Source.LOCAL)}
+
+
+def test_after_a_restart_nothing_is_said_of_socket_requests_that_the_earlier_run_made() -> None:
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        oid = await live(first)
+        first.cancel(oid)
+        desk = Desk(clock, first.journal)
+        desk.oms.restore(first.journal.replay(), desk.portfolio.adjust)
+        desk.venue.orders[oid] = desk.venue.event(oid, K.ACCEPTED, QUERY, eid="7")
+        await desk.reconciler.start_up(ACCOUNT)
+        await asyncio.sleep(60)
+        assert desk.names == ["CANCEL_FAILED"], "the cancel is followed to its end"
+        assert desk.ws_results == [], "the request it was sent with is no more"
+
+    run_virtual(run)
+
+
+@desk_test
+async def test_an_order_that_ended_while_the_list_was_read_is_not_asked_for(desk: Desk) -> None:
+    oid = await live(desk)
+    asked: list[str] = []
+
+    def on_query(what: str) -> None:
+        asked.append(what)
+        if what == "open orders" and asked.count(what) == 1:
+            desk.on_order_event(desk.venue.event(oid, K.CANCELED, eid="7"))
+
+    desk.venue.on_query = on_query
+    await desk.reconciler.start_up(ACCOUNT)
+    assert desk.names == ["CANCELED"]
+    assert "order" not in asked
+
+
+@desk_test
+async def test_a_doubt_that_ended_in_time_stops_nothing(desk: Desk) -> None:
+    held: list[str] = []
+    desk.reconciler._doubts._unknowns._quarantine = lambda symbol, _reason: held.append(symbol)
+    oid = desk.create()
+    desk.venue.unreachable = True
+    desk.venue.result(desk.venue.commands[-1], Conclusion.UNKNOWN, reason="reset")
+    await asyncio.sleep(30)
+    desk.on_order_event(desk.venue.event(oid, K.ACCEPTED, eid="7"))
+    await asyncio.sleep(600)
+    assert held == []
