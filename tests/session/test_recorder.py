@@ -49,6 +49,9 @@ class TickingClock(EngineClock):
     def timestamp_ms(self) -> int:
         return self.timestamp_ns() // 1_000_000
 
+    def monotonic_ms(self) -> int:
+        return self.timestamp_ns()
+
     def call_soon(self, func: Callable[[], object]) -> Any:
         return self._clock.call_soon(func)
 
@@ -114,11 +117,16 @@ def test_the_clock_of_the_core_stands_still_within_an_input_and_goes_on_between_
     async def work(site: Recorded) -> None:
         clock = site.strategy.clock
         readings: list[int] = []
-        site.strategy.on_book = lambda: readings.extend(clock.timestamp_ns() for _ in range(3))
+        steady: list[int] = []
+        site.strategy.on_book = lambda: (
+            readings.extend(clock.timestamp_ns() for _ in range(3)),
+            steady.extend(clock.monotonic_ms() for _ in range(3)),
+        )
         site.deliver(BOOK)
         site.deliver(BOOK)
         assert len(set(readings)) == 2
         assert readings == sorted(readings)
+        assert steady[0] == steady[1] == steady[2] < steady[3]
         assert clock.timestamp_ns() < clock.timestamp_ns()  # outside of every input it is the true clock
         at = [one.at_ns for one, _ in _session(site).inputs() if isinstance(one.what, Data)]
         assert at == sorted(set(readings))
@@ -244,7 +252,7 @@ def test_without_a_recording_nothing_is_in_between() -> None:
         config = Config("maker", "test", Maker(), {ExchangeType.BINANCE: BasicConfig()}, {})
         core = EngineCore(config, clock, MemoryJournal(), spawn=lambda *_: None)
         assert core.deliver is core.hub.deliver
-        assert core.desk is core.ems
+        assert core.desk is None
         venue = ScriptedVenue(clock)
         core.add_account(venue)
         assert venue.sink is core

@@ -23,10 +23,10 @@ from nexustrader.error import (
 
 START = Start(1, "Maker", "maker", "me", "UTC", 7, "0", "1.0", "3.11")
 INPUTS: list[Part] = [
-    Input(2, 0.5, Called("run_start", ())),
+    Input(2, 2, 0.5, Called("run_start", ())),
     Stopped(),
-    Input(3, 0.6, Status("binance:SPOT", "connected")),
-    Input(4, 0.7, Status("binance:SPOT", "disconnected")),
+    Input(3, 3, 0.6, Status("binance:SPOT", "connected")),
+    Input(4, 4, 0.7, Status("binance:SPOT", "disconnected")),
 ]
 END = End(3, 1, "00")
 

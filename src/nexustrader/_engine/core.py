@@ -68,7 +68,13 @@ _log = get_logger("Engine")
 
 
 class EngineCore:
-    """Built once per engine; the `VenueSink` of every venue port."""
+    """Built once per engine; the `VenueSink` of every venue port.
+
+    `tape` hears of all that goes in, once it is set; `desk` takes the strategy's orders in the place of `ems`.
+    """
+
+    tape: Tape | None = None
+    desk: Desk | None = None
 
     def __init__(
         self,
@@ -118,9 +124,8 @@ class EngineCore:
         self.ems.set_resolver(self.reconciler)
         self.ems.set_gate(self.gate)
         self.executions = MissingExecutions(self.oms, spawn=spawn)
-        self.oms.on_sum = self.executions.note
         self.health = Health()
-        self.oms.watch = self.health.on_fact
+        self.oms.on_sum, self.oms.watch = self.executions.note, self.health.on_fact
         self.market = MarketData(self.bus, clock.timestamp, self._stream_port)
         self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
         self._stream_ports: dict[str, StreamPort] = {}
@@ -129,8 +134,6 @@ class EngineCore:
         self.on_told: Callable[[str, Any], None] | None = None  # hears all that is told, before the strategy
         self.user_errors = 0
         self._raised: dict[str, int] = {}
-        self.tape: Tape | None = None  # a recorded session, before anything is added
-        self.desk: Desk = self.ems  # what the strategy sends its orders to
         self.mocks: dict[str, SimExchange] = {}
 
     def _make_reconciler(self, spawn: Spawn) -> Reconciler:
@@ -158,7 +161,7 @@ class EngineCore:
                 clock=self.clock,
                 cache=self.cache,
                 bus=self.bus,
-                ems=self.desk,
+                ems=self.desk or self.ems,
                 oms=self.oms,
                 reconciler=self.reconciler,
                 market=self.market,

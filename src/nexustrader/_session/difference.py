@@ -92,7 +92,7 @@ def shown_inner(part: Inner) -> str:
             text = f"asked in vain: {_asking(asking)}{f' -> {answer}' if answer else ''}"
         case Stopped():
             text = "stop()"
-        case Answer(_, question):
+        case Answer(question=question):
             text = f"asks for {question}"
         case Refused(stream, failure):
             text = f"subscribes {stream.kind.value} {stream.symbol}, which is refused: {failure.message}"

@@ -198,7 +198,7 @@ class Player(Tape):
     def _play(self, one: Input, inner: list[Kept]) -> None:
         self._run_own(one)
         self._input, self._inner, self._writes = one, deque(inner), 0
-        self.clock.now_ns = max(self.clock.now_ns, one.at_ns)
+        self.clock.read(one.at_ns, one.monotonic_ms)
         self._loop.now_s = one.loop_s
         self._loop_clock.advance_to(one.at_ns)
         try:
@@ -217,7 +217,9 @@ class Player(Tape):
             key, call = own
             self.clock.now_ns = max(self.clock.now_ns, key.due_ns)
             fired = Fired(f"{key.label}, which is not in the session", key.due_ns, key.is_soon)
-            self._input, self._inner = Input(self.clock.now_ns, self._loop.now_s, fired), deque()
+            clock = self.clock
+            self._input = Input(clock.now_ns, clock.steady_ms, self._loop.now_s, fired)
+            self._inner = deque()
             self._fire(call)
 
     def _feed(self, what: records.What) -> None:
@@ -401,7 +403,7 @@ class Player(Tape):
             self._differ(then, f"asks for {self._question}")
             raise OutcomeUnknown(f"the session has no answer to {self._question}")
         self._inner.popleft()
-        self.clock.now_ns = max(self.clock.now_ns, part.at_ns)
+        self.clock.read(part.at_ns, part.monotonic_ms)
         return _result(part.outcome)
 
     async def inquire(self, kind: str, account: str) -> Any:

@@ -59,6 +59,7 @@ class PlayedClock(EngineClock):
         super().__init__(None)
         self.timezone = timezone
         self.now_ns = now_ns
+        self.steady_ms = 0
         self._ahead = ahead
         self._waiting: dict[Key, deque[_Waiting]] = {}
         self._own: list[tuple[Key, _Waiting]] = []
@@ -68,6 +69,13 @@ class PlayedClock(EngineClock):
 
     def timestamp_ms(self) -> int:
         return self.now_ns // NS_PER_MS
+
+    def monotonic_ms(self) -> int:
+        return self.steady_ms
+
+    def read(self, now_ns: int, monotonic_ms: int) -> None:
+        """Read this from now on."""
+        self.now_ns, self.steady_ms = max(self.now_ns, now_ns), monotonic_ms
 
     def call_soon(self, func: Call) -> TimerHandle:
         return self._add(Key(label_of(func), self.now_ns, is_soon=True), func)

@@ -97,13 +97,17 @@ class _Outside:
 
 
 class Recorder(Tape):
-    """One for one engine. `now_ns` is what the core's clock reads while an input runs, and None between inputs."""
+    """One for one engine. `now_ns` and `monotonic_ms` are what the core's clock reads while an input runs.
+
+    Between inputs `now_ns` is None.
+    """
 
     def __init__(
         self, path: Path, clock: Any, loop: asyncio.AbstractEventLoop, entropy: Entropy, journal: Journal
     ) -> None:
         super().__init__()
         self.now_ns: int | None = None
+        self.monotonic_ms = 0
         self.depth_outside = 0
         self.outside = _Outside(self)
         self.clock = RecordingClock(clock, self)
@@ -221,9 +225,10 @@ class Recorder(Tape):
 
     def _begin(self, what: What) -> None:
         self.now_ns = now_ns = self._true_clock.timestamp_ns()
+        self.monotonic_ms = monotonic_ms = self._true_clock.monotonic_ms()
         self._inputs += 1
         self._writes = 0
-        self._write(Input(now_ns, self._loop.time(), what))
+        self._write(Input(now_ns, monotonic_ms, self._loop.time(), what))
 
     def _end(self) -> None:
         now_ns, self.now_ns = self.now_ns, None
@@ -394,7 +399,8 @@ class Recorder(Tape):
 
     def _answer(self, outcome: Outcome) -> None:
         self.now_ns = now_ns = self._true_clock.timestamp_ns()
-        self._note(Answer(now_ns, self._question, outcome))
+        self.monotonic_ms = self._true_clock.monotonic_ms()
+        self._note(Answer(now_ns, self.monotonic_ms, self._question, outcome))
 
     # -- tasks -----------------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ class RecordingClock(EngineClock):
         return self.timestamp_ns() // NS_PER_MS
 
     def monotonic_ms(self) -> int:
-        return int(self._clock.monotonic_ms())
+        recorder = self._recorder
+        return int(self._clock.monotonic_ms()) if recorder.now_ns is None else recorder.monotonic_ms
 
     def call_soon(self, func: Call) -> TimerHandle:
         handle: TimerHandle = self._clock.call_soon(self._firing(func, self.timestamp_ns(), is_soon=True))

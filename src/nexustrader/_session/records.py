@@ -179,9 +179,10 @@ What = (
 
 
 class Input(_Part, frozen=True, tag="input"):
-    """One thing that set the core going, and what its clock and its event loop (`loop_s`) read from then on."""
+    """One thing that set the core going, and what its clock and its event loop read from then on."""
 
-    at_ns: int
+    at_ns: int  # since the epoch
+    monotonic_ms: int
     loop_s: float
     what: What
 
@@ -207,9 +208,10 @@ class Stopped(_Part, frozen=True, tag="stopped"):
 
 
 class Answer(_Part, frozen=True, tag="answer"):
-    """The answer to a question during which the engine's thread waited; from then on the clock reads `at_ns`."""
+    """The answer to a question during which the engine's thread waited, and what the clock read from then on."""
 
     at_ns: int
+    monotonic_ms: int
     question: str
     outcome: Outcome
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 SHARD_MAX = 9999
 _SEQUENCES_PER_MS = 1000
+_UNRECORDED_MS = 1000
 _TIMESTAMP_MS_MAX = 10**13 - 1
 _LENGTH = 20
 
@@ -36,9 +37,14 @@ class OidGenerator:
         self._last = -1
 
     def start_above(self, last: str) -> None:
-        """Make only ids above `last`, one of an earlier run. Raises ValueError when it is no id of ours."""
+        """Make only ids well above `last`, the newest on record of an earlier run.
+
+        The orders that were refused before they were on record have taken ids above it: a second's worth of ids is
+        left to them. Raises ValueError when `last` is no id of ours.
+        """
         decoded = decode(last)
-        self._last = max(self._last, decoded.timestamp_ms * _SEQUENCES_PER_MS + decoded.sequence)
+        taken_ms = decoded.timestamp_ms + _UNRECORDED_MS
+        self._last = max(self._last, taken_ms * _SEQUENCES_PER_MS + decoded.sequence)
 
     def next(self, now_ms: int) -> str:
         """Return a new id, above all earlier ones even when the clock stands still or steps back.

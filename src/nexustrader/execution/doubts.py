@@ -251,7 +251,6 @@ class Doubts:
         after = self._oms.get(oid)
         if after is None or after.is_closed:
             return True
-        doubt.look(after, self._now())
         if not doubt.is_denied:
             return known
         self._end_unseen(after)

@@ -90,6 +90,7 @@ class Reconciler:
         self._ports: dict[str, VenuePort] = {}
         self._grace_ms: dict[str, int] = {}
         self._resync_due: set[str] = set()
+        self._resynced_at_s: dict[str, float] = {}
         self._down: set[str] = set()  # accounts whose private stream is known to be away
         self._errands = Errands(spawn)
         unknowns = Unknowns(
@@ -163,13 +164,16 @@ class Reconciler:
     async def _resync(self, account: str) -> None:
         """Until a round has succeeded that began after the last call for one."""
         failures = 0
-        wait_s = self._grace_ms.get(account, RECONNECT_GRACE_MS) / 1000
+        grace_s = self._grace_ms.get(account, RECONNECT_GRACE_MS) / 1000
+        now_s = asyncio.get_running_loop().time
         while account in self._resync_due:
             retry = min(failures, len(RESYNC_RETRY_DELAYS_S) - 1)
-            await asyncio.sleep(wait_s + RESYNC_RETRY_DELAYS_S[retry])
+            gap_s = self._resynced_at_s.get(account, -RESYNC_GAP_S) + RESYNC_GAP_S - now_s()
+            await asyncio.sleep(max(grace_s, gap_s) + RESYNC_RETRY_DELAYS_S[retry])
             self._resync_due.discard(account)
             if await self._is_resynced(account):
-                failures, wait_s = 0, RESYNC_GAP_S
+                failures = 0
+                self._resynced_at_s[account] = now_s()
             else:
                 failures += 1
                 self._resync_due.add(account)

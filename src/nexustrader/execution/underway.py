@@ -24,8 +24,6 @@ class Underway:
 
     def take(self, result: ev.CommandResult) -> ev.Submit | ev.Cancel | None:
         """The command that a result concludes; None when it is not (or no longer) under way."""
-        if result.is_late:
-            return None
         if result.kind is CommandKind.CREATE:
             return self.creates.pop(result.oid, None)
         if result.kind is not CommandKind.CANCEL:

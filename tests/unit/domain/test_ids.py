@@ -37,6 +37,15 @@ def test_a_new_run_goes_on_above_the_last_id() -> None:
     assert ids.next(NOW - 60_000) > last
 
 
+def test_a_new_run_makes_no_id_again_that_an_order_refused_in_the_last_one_had() -> None:
+    before = OidGenerator(7)
+    recorded = before.next(NOW)
+    refused = {before.next(NOW - 60_000) for _ in range(10_000)}
+    ids = OidGenerator(7)
+    ids.start_above(recorded)
+    assert not refused & {ids.next(NOW - 60_000) for _ in range(10_000)}
+
+
 @pytest.mark.parametrize("shard", [0, -1, 10_000])
 def test_a_shard_out_of_range_is_refused(shard: int) -> None:
     with pytest.raises(ValueError, match=r"1\.\.9999"):

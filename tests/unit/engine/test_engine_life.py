@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from nexustrader import engine as engine_module
 from nexustrader._engine.connect import all_or_none
 from nexustrader.config import BasicConfig, Config, PublicConnectorConfig
 from nexustrader.constants import ExchangeType, settings
@@ -130,8 +129,8 @@ class SickJournal(MemoryJournal):
 def test_a_checkpoint_that_fails_is_made_again_and_never_on_the_engines_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engine_module, "CHECKPOINT_INTERVAL_S", 0.01)
     engine = an_engine(Noting())
+    monkeypatch.setattr(engine._world, "checkpoint_interval_s", 0.01)
     journal = SickJournal()
     engine._journal.use(journal)
 
@@ -152,9 +151,9 @@ class FullJournal(SickJournal):
 
 
 def test_a_full_journal_is_rotated_and_never_on_the_engines_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "CHECKPOINT_INTERVAL_S", 0.01)
     monkeypatch.setattr("nexustrader.persistence.memory.RECORDS_MAX", 3)
     engine = an_engine(Noting())
+    monkeypatch.setattr(engine._world, "checkpoint_interval_s", 0.01)
     journal = FullJournal()
     for n in range(3):
         journal.append(ev.Delivered(timestamp=n))

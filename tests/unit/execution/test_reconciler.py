@@ -276,6 +276,20 @@ async def test_a_reconnect_during_a_resync_is_followed_by_another_one(desk: Desk
 
 
 @desk_test
+async def test_a_stream_that_keeps_asking_for_resyncs_does_not_use_up_the_limits(desk: Desk) -> None:
+    async def complain() -> None:
+        while True:
+            desk.on_status(ACCOUNT, "resync_needed")
+            await asyncio.sleep(0.01)
+
+    complaining = asyncio.ensure_future(complain())
+    await asyncio.sleep(60)
+    complaining.cancel()
+    assert statuses(desk).count("resynced") <= 13
+    await asyncio.sleep(20)
+
+
+@desk_test
 async def test_an_unforeseen_error_fails_a_resync_and_nothing_else(desk: Desk) -> None:
     desk.venue.fault = LookupError("nobody thought of this")
     desk.on_status(ACCOUNT, "reconnected")

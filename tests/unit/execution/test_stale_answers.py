@@ -135,6 +135,19 @@ async def test_a_sign_of_life_during_a_doubt_makes_absence_be_shown_anew(desk: D
 
 
 @lagging
+async def test_a_fill_shows_that_an_order_lives_however_often_stale_answers_deny_it(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.cancel(oid)
+    desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
+    await asyncio.sleep(HORIZON_S - 1)
+    desk.on_order_event(execution(desk, oid, "0.004"))
+    await asyncio.sleep(HORIZON_S - 1)
+    assert desk.state(oid).is_open
+    await asyncio.sleep(10)
+    assert desk.state(oid).public_status is OrderStatus.CANCELED
+
+
+@lagging
 async def test_a_denial_does_not_count_when_the_stream_speaks_while_the_question_is_under_way(
     desk: Desk,
 ) -> None:
