@@ -113,6 +113,9 @@ class Trader(Strategy):
     def complain(self, what: str) -> None:
         self._report.say("complaint", text=what)
 
+    def let_market(self, what: str) -> None:
+        self._report.ask("market", does=what)
+
     def maintain(self, what: str) -> bool:
         """True when it is done."""
         return MAINTENANCE[what](self.engine, self.world)

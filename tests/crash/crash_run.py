@@ -166,6 +166,9 @@ class Run:
                     life.complaints.append(message["text"])
                 case "heard":
                     life.heard.append(msgspec.convert(message["heard"], Heard))
+                case "market":
+                    MEANWHILE[message["does"]](self._emulator)
+                    child.answer("go on")
                 case "journal":
                     life.complaints += self._unknown_to(message["oids"])
                     child.answer("go on")

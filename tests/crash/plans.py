@@ -21,7 +21,6 @@ from postgres_server import Server
 
 LANES = 4  # runs at a time: most of a run is waiting
 TRIES = 4  # a boundary that exists only if one socket is faster than another may be passed by
-CLEAN_RUNS = 3
 PASSED_BY_MAX = 0.05  # what part of the plans may never come to theirs
 STOP_S_MAX = 12.0
 HURRY_S_MAX = 3.0
@@ -133,11 +132,6 @@ class Suite:
         self.passed_by: list[Plan] = []  # whose boundary no process came to
         self.wrong: list[str] = []
 
-    async def certain_boundaries(self) -> Boundaries:
-        """Those that a run passes whichever socket is faster."""
-        first, *others = [await self.boundaries() for _ in range(CLEAN_RUNS)]
-        return [name for name in first if all(name in names for names in others)]
-
     async def boundaries(self) -> Boundaries:
         """What a run passes that nothing strikes, in its order."""
         async with self._run() as run:
@@ -194,11 +188,15 @@ def every(names: Boundaries, strike: str = "kill") -> list[Plan]:
     ]
 
 
-def spread(names: Boundaries, number: int, strike: str = "kill") -> list[Plan]:
-    """So many boundaries, of all kinds alike, with one thing each that the venue does meanwhile."""
-    in_kinds = sorted(names)
-    chosen = in_kinds[:: max(1, len(in_kinds) // number)][:number]
-    return [Plan(name, meanwhile, strike) for name, meanwhile in zip(chosen, cycle(MEANWHILE), strict=False)]
+def once(names: Boundaries, strike: str = "kill") -> list[Plan]:
+    """Each boundary, with one thing that the venue does meanwhile."""
+    return [Plan(name, meanwhile, strike) for name, meanwhile in zip(names, cycle(MEANWHILE), strict=False)]
+
+
+def one_of_each(names: Boundaries, kinds: Sequence[str], strike: str = "kill") -> list[Plan]:
+    """The boundary in the middle of each kind."""
+    of_kind = [[name for name in names if name.rpartition(" #")[0] == kind] for kind in kinds]
+    return once([found[len(found) // 2] for found in of_kind], strike)
 
 
 def _manners(plan: Plan, life: Life) -> Iterator[str]:

@@ -112,7 +112,19 @@ class Maintain(msgspec.Struct, frozen=True, kw_only=True):
         return trader.maintain(self.what)
 
 
-Step = Place | Cancel | Modify | CancelAll | Maintain
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """Let the market do something while this process is there."""
+
+    does: str
+
+    def do(self, trader: Trader) -> None:
+        trader.let_market(self.does)
+
+    def is_done(self, trader: Trader) -> bool:
+        return True
+
+
+Step = Place | Cancel | Modify | CancelAll | Maintain | Market
 
 TRADING: Sequence[Step] = (
     Place(key="rest", symbol=PERP, amount="0.010", price="50000"),
@@ -142,6 +154,7 @@ TRADING: Sequence[Step] = (
     ),  # the key again: nothing leaves
     Place(key="reduce", symbol=PERP, side=OrderSide.SELL, amount="0.010", until=CLOSED),
     Place(key="last", symbol=PERP, amount="0.010", price="47000"),
+    Market(does="part"),
 )
 FULL_DISK: Sequence[Step] = (
     Place(key="rest", symbol=PERP, amount="0.010", price="50000"),
@@ -178,10 +191,14 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 def is_settled(core: Any) -> bool:
-    """True when nothing is in doubt, under way, or known as a sum only."""
+    """True when nothing is in doubt, under way, known as a sum only, or not proved to have been told."""
     orders = list(core.oms.orders())
-    return not core.ems.is_waiting and all(
-        state.fills_amount >= state.filled
-        and (state.is_closed or not (state.is_unknown or state.has_cancel_intent))
-        for state in orders
+    return (
+        not core.ems.is_waiting
+        and core.oms.is_all_told
+        and all(
+            state.fills_amount >= state.filled
+            and (state.is_closed or not (state.is_unknown or state.has_cancel_intent))
+            for state in orders
+        )
     )

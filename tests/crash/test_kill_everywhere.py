@@ -10,13 +10,29 @@ from pathlib import Path
 
 import pytest
 from fork_server import ForkServer
-from plans import SCENARIOS, Suite, every, spread
+from plans import SCENARIOS, Suite, every, once, one_of_each
 from stores import STORES
 
 from postgres_server import Server, running_server
 
 MIRRORED = [name for name, store in STORES.items() if store.is_mirrored]
-QUICK_PLANS = 12
+# One after the other along the life of orders, of the journal and of their telling.
+QUICK = (
+    "after append Submit",
+    "after send order.place",
+    "left order.place",
+    "answer POST /fapi/v1/order",
+    "left POST /api/v3/order",
+    "frame ORDER_TRADE_UPDATE",
+    "after append OrderEvent",
+    "before heard filled",
+    "after append Cancel",
+    "left PUT /fapi/v1/order",
+    "sql wal_checkpoint",
+    "sql INSERT snapshot",
+    "sql UPDATE header",
+)
+QUICKEST = QUICK[::3]
 PARTS = 4
 STOPS = ("term", "int twice")
 
@@ -26,7 +42,7 @@ STOPS = ("term", "int twice")
 async def test_nothing_is_lost_at_some_boundaries(tmp_path: Path) -> None:
     async with ForkServer() as server:
         suite = Suite(SCENARIOS["trading"], server, tmp_path)
-        plans = spread(await suite.certain_boundaries(), QUICK_PLANS)
+        plans = one_of_each(await suite.boundaries(), QUICK)
         assert await suite.carry_out(plans) == []
 
 
@@ -58,7 +74,7 @@ async def test_nothing_is_lost_at_some_boundaries_of_a_mirrored_journal(
 ) -> None:
     async with ForkServer() as server:
         suite = Suite(SCENARIOS["trading"], server, tmp_path, STORES[store], postgres)
-        plans = spread(await suite.certain_boundaries(), QUICK_PLANS // 2)
+        plans = one_of_each(await suite.boundaries(), QUICKEST)
         assert await suite.carry_out(plans) == []
 
 
@@ -71,8 +87,7 @@ async def test_nothing_is_lost_at_any_boundary_of_a_mirrored_journal(
 ) -> None:
     async with ForkServer() as server:
         suite = Suite(SCENARIOS["trading"], server, tmp_path, STORES[store], postgres)
-        names = await suite.boundaries()
-        plans = spread(names, len(names))
+        plans = once(await suite.boundaries())
         assert await suite.carry_out(plans[part::PARTS]) == []
 
 
@@ -83,8 +98,7 @@ async def test_nothing_is_lost_at_any_boundary_of_a_mirrored_journal(
 async def test_nothing_is_lost_by_a_stop_at_any_boundary(strike: str, part: int, tmp_path: Path) -> None:
     async with ForkServer() as server:
         suite = Suite(SCENARIOS["trading"], server, tmp_path)
-        names = await suite.boundaries()
-        plans = spread(names, len(names), strike)
+        plans = once(await suite.boundaries(), strike)
         assert await suite.carry_out(plans[part::PARTS]) == []
 
 
@@ -94,5 +108,5 @@ async def test_nothing_is_lost_by_a_stop_at_any_boundary(strike: str, part: int,
 async def test_nothing_is_lost_by_a_stop_at_some_boundaries(strike: str, tmp_path: Path) -> None:
     async with ForkServer() as server:
         suite = Suite(SCENARIOS["trading"], server, tmp_path)
-        plans = spread(await suite.certain_boundaries(), QUICK_PLANS // 2, strike)
+        plans = one_of_each(await suite.boundaries(), QUICKEST, strike)
         assert await suite.carry_out(plans) == []

@@ -7,16 +7,20 @@ Prints a `Verdict` on a line of its own.
 from __future__ import annotations
 
 import argparse
+import itertools
 import signal
 from collections.abc import Iterator
 from typing import NoReturn
 
 import msgspec
 
+from nexustrader.chaos import suite
+from nexustrader.chaos.faults import FAULTS
+from nexustrader.chaos.plan import Plan
+
 SWARMS_PER_SEED = 5
+SEEDS_OF_FIRST = 40  # for the faults that a judge is told to begin with
 FIRST_SEED = 7_001  # any number will do; it must only stay the same, so that a verdict can be repeated
-
-
 RUN_SECONDS_MAX = 20  # of one run on a free core, which takes a fraction of one
 
 
@@ -35,12 +39,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("seeds", type=int)
     parser.add_argument("--all", action="store_true", help="go on after the first violation")
-    parser.add_argument("--first", nargs="*", default=[], help="begin with these faults")
+    parser.add_argument("--first", nargs="*", default=[], help="begin with these faults, as F2 or F2+F19")
     parser.add_argument("--without", default="[]", help="[[fault, seed], ...] that prove nothing")
     options = parser.parse_args()
     without = msgspec.json.decode(options.without, type=set[tuple[str, int]])
-
-    from nexustrader.chaos import suite
 
     suite.quiet()
     signal.signal(signal.SIGVTALRM, _end_it)
@@ -66,15 +68,21 @@ def _end_it(*_: object) -> NoReturn:
     raise EndlessError
 
 
-def plans(seeds: int, first: list[str]) -> Iterator:
-    from nexustrader.chaos import suite
-    from nexustrader.chaos.faults import FAULTS
-
-    yield from suite.single(first, range(FIRST_SEED, FIRST_SEED + seeds))
+def plans(seeds: int, first: list[str]) -> Iterator[Plan]:
+    for faults, seed in itertools.product(first, range(FIRST_SEED, FIRST_SEED + SEEDS_OF_FIRST)):
+        yield _together(faults.split("+"), seed)
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        yield from suite.single([fault for fault in FAULTS if fault not in first], [seed])
+        yield from suite.single(list(FAULTS), [seed])
         begin = seed * SWARMS_PER_SEED
         yield from suite.swarm(list(FAULTS), range(begin, begin + SWARMS_PER_SEED))
+
+
+def _together(faults: list[str], seed: int) -> Plan:
+    """As `suite.pairs`, of faults that are chosen and not drawn."""
+    kinds = [FAULTS[fault] for fault in faults]
+    market = next((kind.market for kind in kinds if kind.market), suite.MARKETS[seed % len(suite.MARKETS)])
+    trading_s = max(kind.trading_s for kind in kinds)
+    return Plan(seed=seed, faults=tuple(sorted(faults)), market=market, trading_s=trading_s)
 
 
 if __name__ == "__main__":

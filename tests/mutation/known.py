@@ -33,7 +33,7 @@ KNOWN = (
         '        if not state.is_closed and state.cancel.value != "REFUSED":\n'
         "            self._open[state.oid] = None",
         "an order whose cancel was refused leaves the open set: nobody looks after it any more",
-        ("F11",),
+        ("F11+F38",),
     ),
     Mutant(
         "M3",
@@ -49,7 +49,7 @@ KNOWN = (
         "        except OutcomeUnknown as error:\n            self._finish(command, Conclusion.UNKNOWN, str(error))",
         "        except OutcomeUnknown as error:\n            self._finish(command, Conclusion.REJECTED, str(error))",
         "a request whose reply was lost counts as refused",
-        ("F2",),
+        ("F2+F19",),
     ),
     Mutant(
         "M4b",
@@ -57,7 +57,7 @@ KNOWN = (
         "    Conclusion.UNKNOWN: Step.ASK,\n",
         "    Conclusion.UNKNOWN: Step.CLOSE_REJECTED,\n",
         "an order of unknown outcome is closed as failed",
-        ("F2",),
+        ("F2+F19",),
     ),
     Mutant(
         "M5",
@@ -89,7 +89,7 @@ KNOWN = (
         "    if result.conclusion is Conclusion.NOT_SENT and result.route is Route.WS and ws_fallback:\n",
         "    if result.conclusion in (Conclusion.NOT_SENT, Conclusion.UNKNOWN) and result.route is Route.WS:\n",
         "an order that may have arrived by one route is sent again by the other",
-        ("F2",),
+        ("F19",),
     ),
     Mutant(
         "M7c",

@@ -17,7 +17,7 @@ class Mutant(NamedTuple):
     old: str
     new: str
     story: str = ""
-    faults: tuple[str, ...] = ()  # of the chaos suite: those that it should not survive
+    faults: tuple[str, ...] = ()  # of the chaos suite: under which it matters most, as F2 or F2+F19
 
     def changed(self, text: str) -> str:
         """The file's text with the change. Raises LookupError when the place cannot be found for certain."""

@@ -6,6 +6,7 @@ import argparse
 import queue
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,12 +53,12 @@ class Trial:
         for number in range(jobs):
             self._benches.put(Workbench(folder / f"bench{number}"))
 
-    def check_ground(self) -> list[str]:
+    def check_ground(self, first: Sequence[str] = ()) -> list[str]:
         """Judge the code as it is; gives what is wrong with it. Plans that it fails prove nothing of a mutant."""
         bench = self._benches.get()
         try:
             failed = bench.by_tests()
-            verdict = bench.chaos(self._seeds, "--all")
+            verdict = bench.chaos(self._seeds, "--all", "--first", *first)
         finally:
             self._benches.put(bench)
         if isinstance(verdict, str):
@@ -116,10 +117,7 @@ def main() -> None:
     if options.which != "known":
         report["generic"] = try_generic(options.jobs, options.count, options.seed, options.only)
     for name, findings in report.items():
-        print(f"\n{name}: {sum(not f.survived for f in findings)} of {len(findings)} caught or equivalent")
-        for finding in findings:
-            if finding.survived:
-                print(f"\nsurvived: {finding.name}\n{finding.diff}")
+        _print_sum(name, findings)
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
 
@@ -128,7 +126,7 @@ def try_known(jobs: int, only: str = "") -> list[Finding]:
     mutants = [mutant for mutant in KNOWN if only in mutant.name]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trial = Trial(Path(folder), jobs, KNOWN_SEEDS)
-        _tell_ground(trial.check_ground())
+        _tell_ground(trial.check_ground(sorted({fault for mutant in mutants for fault in mutant.faults})))
         return trial.run(mutants, trial.known, _print)
 
 
@@ -138,6 +136,16 @@ def try_generic(jobs: int, count: int, seed: int, only: str = "") -> list[Findin
         trial = Trial(Path(folder), jobs, GENERIC_SEEDS)
         _tell_ground(trial.check_ground())
         return trial.run(mutants, trial.generic, _print)
+
+
+def _print_sum(name: str, findings: Sequence[Finding]) -> None:
+    survivors = [finding for finding in findings if finding.survived]
+    equivalents = sum(finding.equivalent is not None for finding in findings)
+    by_judge = Counter(judge for finding in findings for judge in finding.caught)
+    caught = ", ".join(f"{count} by {judge}" for judge, count in sorted(by_judge.items()))
+    print(f"\n{name}: of {len(findings)} {caught}; {equivalents} equivalent, {len(survivors)} survived")
+    for finding in survivors:
+        print(f"\nsurvived: {finding.name}\n{finding.diff}")
 
 
 def _tell_ground(wrong: list[str]) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ TEST_SECONDS_MAX = 60  # one test; a loop without end counts as caught
 CPU_SECONDS_MAX = 240  # one judge; on a busy machine that may be many more seconds of time
 JUDGE_SECONDS_MAX = 1_200
 MEMORY_MAX = 3 << 30  # bytes; a list without end counts as caught
+VIOLATION_CHARACTERS_MAX = 200
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
@@ -124,6 +126,7 @@ class Workbench:
         if not verdict.failed:
             return None
         fault, seed, violation = verdict.failed[0]
+        violation = textwrap.shorten(violation, VIOLATION_CHARACTERS_MAX)
         return Caught("chaos", f"{violation} (under {fault or 'no fault'}, seed {seed}, run {verdict.runs})")
 
     def chaos(self, seeds: int, *options: str) -> Verdict | str:

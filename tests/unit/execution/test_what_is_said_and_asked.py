@@ -90,3 +90,18 @@ async def test_a_doubt_that_ended_in_time_stops_nothing(desk: Desk) -> None:
     desk.on_order_event(desk.venue.event(oid, K.ACCEPTED, eid="7"))
     await asyncio.sleep(600)
     assert held == []
+
+
+@desk_test
+async def test_an_order_whose_cancel_was_refused_is_still_looked_after(desk: Desk) -> None:
+    oid = await live(desk)
+    desk.venue.orders[oid] = desk.venue.event(oid, K.ACCEPTED, QUERY, eid="7")
+    desk.cancel(oid)
+    desk.venue.result(desk.venue.commands[-1], Conclusion.REJECTED, reason="-2011: Unknown order sent.")
+    await asyncio.sleep(1)
+    assert desk.names == ["CANCEL_FAILED"]
+    assert [state.oid for state in desk.oms.open_orders()] == [oid]
+    desk.venue.orders[oid] = desk.venue.event(oid, K.CANCELED, QUERY, eid="7")  # and the stream lost it
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(10)
+    assert desk.names == ["CANCEL_FAILED", "CANCELED"]
