@@ -6,7 +6,9 @@ In each round an engine places the orders on an emulated venue (spot and USD-M),
 over its database while the venue holds back every reply. `case` is what became of the orders meanwhile:
 
 resting   nothing: they are all still open
-ended     the venue has cancelled them all, so that each has to be asked for by itself
+ended     the venue has cancelled them all, so that the list of open orders holds none of them
+filled    the same, and what they filled at and cost has to be asked for as well
+part      half of each has filled
 unacked   the process was killed as soon as their bytes had left
 
 `process_s` counts from the exec of the process, `engine_s` from `Engine.start`; both end at `on_start`, when start-up
@@ -47,6 +49,17 @@ AWAY = Decimal("0.97")
 VALUE = Decimal(120)
 PER_TICK = 25  # orders placed in a row before the loop turns
 BOUND_S = 5.0
+MEANWHILE: dict[str, dict[str, Any]] = {
+    "ended": {"action": "manual_cancel"},
+    "filled": {"action": "fill_order"},
+    "part": {"action": "fill_order", "part": "0.5"},
+}
+CASES = ("resting", *MEANWHILE, "unacked")
+DEFAULT_CASES = (
+    "resting",
+    "ended",
+    "unacked",
+)  # the others may wait for the venue's limits, a minute a round
 
 
 def say(event: str, **what: object) -> None:
@@ -198,8 +211,8 @@ def measure(case: str, orders: int, latency_ms: int) -> dict[str, Any]:
         if case != "unacked":
             first.wait_for("accepted")
         first.end(signal.SIGKILL)
-        if case == "ended":
-            control(emulator, "faults", {"action": "manual_cancel"})
+        if case in MEANWHILE:
+            control(emulator, "faults", MEANWHILE[case])
         if latency_ms:
             control(
                 emulator, "faults", {"action": "delay_ack_ms", "on": "*", "count": -1, "delay_ms": latency_ms}
@@ -236,14 +249,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--orders", type=int, default=1_000, help=f"at most {PER_SYMBOL * len(SYMBOLS)}")
     parser.add_argument("--latency-ms", type=int, default=50)
-    parser.add_argument("--case", action="append", choices=["resting", "ended", "unacked"])
+    parser.add_argument("--case", action="append", choices=CASES)
     parser.add_argument("--side", choices=["place", "recover"], help=argparse.SUPPRESS)
     parser.add_argument("--database", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
         run_engine(given.side, given.database, given.orders)
         return
-    for case in given.case or ["resting", "ended", "unacked"]:
+    for case in given.case or DEFAULT_CASES:
         rounds = [measure(case, given.orders, given.latency_ms) for _ in range(given.rounds)]
         print(json.dumps(figures(case, rounds)))
 

@@ -70,7 +70,7 @@ KNOWN = (
     Mutant(
         "M6",
         "execution/oms.py",
-        "        self._journal.append(self._proving(command))\n\n    def know",
+        "        self._append(command)\n\n    def know",
         "        self._cache.__dict__.setdefault('unwritten', []).append(command)\n\n    def know",
         "an intent stays in memory for a later write, and the order leaves at once",
         ("F38",),

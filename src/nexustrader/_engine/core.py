@@ -37,7 +37,7 @@ from nexustrader.market.cache import Cache
 from nexustrader.market.data import MarketData, StreamPort
 from nexustrader.market.hub import MarketHub
 from nexustrader.portfolio.portfolio import Portfolio
-from nexustrader.risk.gate import SECTION, Gate
+from nexustrader.risk.gate import AMENDMENTS, SECTION, Gate
 from nexustrader.schema import Order
 from nexustrader.strategy import Strategy
 
@@ -133,6 +133,7 @@ class EngineCore:
         self._is_telling = True  # nothing is told before `on_start` has run
         self.on_told: Callable[[str, Any], None] | None = None  # hears all that is told, before the strategy
         self.user_errors = 0
+        self.facts_failed = 0  # how many could not be taken in
         self._raised: dict[str, int] = {}
         self.mocks: dict[str, SimExchange] = {}
 
@@ -253,7 +254,7 @@ class EngineCore:
             self.cache,
             seq=last_seq,
             timestamp_ms=self.clock.timestamp_ms(),
-            sections={SECTION: self.gate.section()},
+            sections={SECTION: self.gate.section(), AMENDMENTS: self.gate.amendments()},
         )
 
     @entry
@@ -291,6 +292,7 @@ class EngineCore:
             take(fact)
         except Exception:  # tidy: ok — in a port it would cost the rest of the message, or the connection
             _log.exception(f"{fact} could not be taken in; asking the venue")
+            self.facts_failed += 1
             self.reconciler.on_status(fact.account, "resync_needed")
 
     def _on_position(self, event: ev.PositionEvent) -> None:

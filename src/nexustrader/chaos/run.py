@@ -42,6 +42,8 @@ STRIKES_MAX = 4
 RECORDS_MAX = (30, 100, 100_000)  # how long a journal may become before a snapshot takes its place
 WRONG_CLOCK = "F36"  # each process then has an error of its own, from the beginning
 CLOCK_OFFSETS_S = (-300.0, -5.0, -1.0, 0.0, 1.0, 5.0, 300.0)
+USER_CODE_RAISES = "F42"
+DISK_IS_FULL = "F40"  # what cannot be journalled is not taken in
 POSITION_MADE_BY_OTHERS = frozenset({"F14", "F44", "F45"})  # overfills, trades by hand, liquidations
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 SPOT_BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(2), "BNB": Decimal(100)}
@@ -84,6 +86,8 @@ class Run:
         self.life: Life | None = None
         self.truths: dict[str, Truth] = {}  # by account
         self._engine_task: asyncio.Task[None] | None = None
+        self._stopping: Engine | None = None  # asked to end
+        self._dead: set[asyncio.Task[Any]] = set()  # what killed processes were doing
         self._own: set[asyncio.Task[Any]] = set()
         self._processes = 0
         self._faults: list[asyncio.TimerHandle] = []
@@ -144,7 +148,11 @@ class Run:
     def _on_end(self, engine: Engine, life: Life, task: asyncio.Task[None]) -> None:
         """A process that could not even start is started again, as its supervisor would; any other must not end."""
         error = None if task.cancelled() else task.exception()
-        if error is None or self.engine is not engine:
+        if self.engine is not engine or (error is None and self._stopping is engine):
+            return
+        self._note_defects(engine)
+        if error is None:
+            self.history.violate("I18: the engine has ended by itself")
             return
         if life.has_started or not isinstance(error, NexusTraderError):
             self.history.violate(f"I18: the engine has ended: {error!r}")
@@ -182,18 +190,46 @@ class Run:
     def kill(self) -> None:
         """kill -9: nothing of the process reaches the outside any more, and nothing is tidied up."""
         assert self.world is not None
+        if self.engine is not None:
+            self._note_defects(self.engine)
         self.world.process.kill()
         self.history.note("kill", b"")
         for task in asyncio.all_tasks(self.loop):
             if task not in self._own:
+                self._dead.add(task)
                 task.cancel()
         self.engine = None
+
+    def _defects(self, engine: Engine) -> Iterator[str]:
+        """What one process has found to be wrong with itself so far."""
+        core: Any = engine._core  # noqa: SLF001  # as `core`
+        yield from core.health.violations
+        manager = engine._task_manager  # noqa: SLF001  # as `core`
+        if manager.dead_count:
+            yield f"I18: {manager.dead_count} tasks of the engine have died"
+        if core.user_errors and self.plan.program is None and USER_CODE_RAISES not in self.plan.faults:
+            yield f"I18: the strategy's callbacks raised {core.user_errors} times"
+        if core.facts_failed and DISK_IS_FULL not in self.plan.faults:
+            yield f"I18: {core.facts_failed} facts could not be taken in"
+
+    def _note_defects(self, engine: Engine) -> None:
+        for text in self._defects(engine):
+            self.history.violate(text)
+
+    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody else hears of. A process that is dead may fail at anything, and so may a future of the harness."""
+        if self.engine is None or context.get("task") in self._dead:
+            return
+        if "handle" in context or "task" in context:
+            what = context.get("exception") or context.get("message")
+            self.history.violate(f"I18: a callback of the loop raised: {what!r}")
 
     # -- the run ---------------------------------------------------------------------------------------------
 
     def go(self) -> Outcome:
         """Run it to its end. Raises what the harness itself gets wrong; what the engine does is in the outcome."""
         asyncio.set_event_loop(self.loop)
+        self.loop.set_exception_handler(self._on_loop_error)
         try:
             self.loop.run_until_complete(self.loop.create_task(self._go()))
             return self._outcome()
@@ -264,10 +300,12 @@ class Run:
         engine, task = self.engine, self._engine_task
         if engine is None or task is None:
             return
+        self._stopping = engine
         engine.dispose()
 
         def ended(_task: object) -> None:
             if self.engine is engine:
+                self._note_defects(engine)
                 self.engine = None
                 self.loop.call_later(RESTART_S + after_s, self._boot_if_down)
 
@@ -329,6 +367,8 @@ class Run:
         if self.engine is None or not life.has_started:
             yield "I18: the engine is not running"
             return
+        if self._engine_task is None or self._engine_task.done():
+            yield "I18: the engine has ended by itself"
         yield from checkers.check_lives(self.history, self.truths.values())
         if life.is_whole:
             yield from checkers.check_fills(self.history, life, self.core)
@@ -340,21 +380,20 @@ class Run:
             yield from checkers.check_converged(self.core, truth, account)
         for wrong in self.venue.check_invariants():
             yield f"I7: {wrong}"
-        yield from self.core.health.violations
+        yield from self._defects(self.engine)
         if self.core.ems.is_waiting:
             yield "I18: commands are still waiting for their results"
-        manager = self.engine._task_manager  # noqa: SLF001  # as `core`
-        if manager.dead_count:
-            yield f"I18: {manager.dead_count} tasks of the engine have died"
 
     async def _end(self) -> None:
         """An orderly end: the engine cancels what is open and says what is left."""
         if self.engine is None or self._engine_task is None:
             return
+        self._stopping = self.engine
         self.engine.dispose()
         await asyncio.wait({self._engine_task}, timeout=END_S_MAX)
         if not self._engine_task.done():
             self.history.violate("I18: the engine did not end when it was asked to")
+        self._note_defects(self.engine)
 
     def _outcome(self) -> Outcome:
         records = [record for truth in self.truths.values() for record in truth.ours()]
@@ -373,6 +412,7 @@ class Run:
 
     def _bury(self) -> None:
         """Let go of what dead processes left waiting."""
+        self.loop.set_exception_handler(lambda _loop, _context: None)
         for _ in range(3):
             tasks = asyncio.all_tasks(self.loop)
             if not tasks:

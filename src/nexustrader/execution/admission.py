@@ -9,6 +9,7 @@ from typing import Any
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, quantise_order, refusal
 from nexustrader.domain.order import OrderState
+from nexustrader.domain.outcome import Conclusion
 from nexustrader.error import InstrumentError
 from nexustrader.execution.request import OrderRequest, numbers
 from nexustrader.market.cache import Cache
@@ -80,6 +81,11 @@ class Admission:
     def again(self, state: OrderState) -> str | None:
         """Why an order that was admitted must not be sent by a second route now."""
         return None if self.gate is None else self.gate.refuse_again(state)
+
+    def on_unsent(self, oid: str) -> None:
+        """An amendment that was admitted did not leave."""
+        if self.gate is not None:
+            self.gate.on_amended(oid, Conclusion.NOT_SENT)
 
     def on_amended(self, result: ev.CommandResult) -> None:
         """An amendment has ended."""

@@ -2,8 +2,9 @@
 
 A query that could not be answered concludes nothing and is put again. An order ends unseen only when the venue's
 horizon has passed since the last sign of it, and after that several rounds in a row in which the order query, the
-list of open orders and its fills all answered "no". The horizon covers how long a command may take to arrive and how
-far answers may be behind, so those denials speak of a time after the last moment at which the order could appear.
+list of open orders and, where the venue's own id is known, its fills all answered "no". The horizon covers how long a
+command may take to arrive and how far answers may be behind, so those denials speak of a time after the last moment
+at which the order could appear.
 """
 
 from __future__ import annotations
@@ -117,13 +118,17 @@ class Doubts:
         self._tell_ws_result = tell_ws_result
         self._tell_refused = tell_refused
         self._asking = asyncio.Semaphore(QUESTIONS_AT_ONCE_MAX)
+        self._timeouts: set[str] = set()  # oids whose lost WebSocket reply is still to be told
+        self._cancels: dict[str, int] = {}  # by oid: the latest cancel that is followed
 
     # -- the questions ---------------------------------------------------------------------------------------
 
     def resolve_unknown(self, oid: str, *, tell_ws: bool = False) -> None:
         """An order may or may not be at the venue: ask until the venue has said what became of it."""
         self._unknowns.watch(oid)
-        self._errands.begin("doubt", oid, self._resolve(oid, tell_ws=tell_ws))
+        if tell_ws:
+            self._timeouts.add(oid)
+        self._errands.begin("doubt", oid, self._resolve(oid))
 
     def confirm_end(self, oid: str) -> None:
         """The venue finishes this order on entry: fetch its end should the stream have lost it."""
@@ -131,23 +136,27 @@ class Doubts:
 
     def confirm_cancel(self, result: ev.CommandResult) -> None:
         """The venue took a cancel, and the order's end has not been heard of."""
-        self._errands.begin("cancel", result.oid, self._follow_cancel(result, CONFIRM_DELAYS_S))
+        self._begin_to_follow(result, CONFIRM_DELAYS_S)
 
     def settle_change(self, result: ev.CommandResult) -> None:
         """A cancel or amendment was refused or is in doubt: learn what the order is before telling anybody."""
         if result.conclusion is not Conclusion.UNKNOWN:
             self._errands.begin(f"{result.kind.value} refused", result.oid, self._settle_refused(result))
         elif result.kind is CommandKind.CANCEL:
-            self._errands.begin("cancel", result.oid, self._follow_cancel(result, RESOLVE_DELAYS_S))
+            self._begin_to_follow(result, RESOLVE_DELAYS_S)
         else:
             self._errands.begin("amend", result.oid, self._follow_amendment(result))
 
-    async def _resolve(self, oid: str, *, tell_ws: bool) -> None:
+    def _begin_to_follow(self, result: ev.CommandResult, delays_s: tuple[float, ...]) -> None:
+        self._cancels[result.oid] = max(self._cancels.get(result.oid, 0), result.attempt)
+        self._errands.begin("cancel", f"{result.oid} {result.attempt}", self._follow_cancel(result, delays_s))
+
+    async def _resolve(self, oid: str) -> None:
         doubt = self._doubt(oid, RESOLVE_DELAYS_S)
         while True:
-            known = await self._inquire(oid, doubt) or doubt.has_news
-            if tell_ws:
-                tell_ws = False
+            known = bool(await self._inquire(oid, doubt) or doubt.has_news)
+            if oid in self._timeouts:
+                self._timeouts.discard(oid)
                 self._tell_timeout(oid, known=known)
             if known and not self._is_unknown(oid):
                 return
@@ -162,14 +171,18 @@ class Doubts:
         """Until the order has ended, or lives on at a time when the cancel can no longer arrive: then it has failed."""
         doubt = self._doubt(result.oid, delays_s)
         tell_ws = result.route is Route.WS and result.conclusion is Conclusion.UNKNOWN
-        while self._is_being_cancelled(result.oid):
+        is_failed = False
+        while self._is_being_cancelled(result.oid) and not is_failed:
             known = await self._inquire(result.oid, doubt)
             if tell_ws:
                 tell_ws = False
                 self._tell_timeout(result.oid, known=bool(known))
-            if known and self._is_being_cancelled(result.oid) and doubt.is_past_horizon(self._now()):
-                self._tell_change_refused(result, is_known=True)
-                return
+            is_failed = bool(known) and doubt.is_past_horizon(self._now())
+        if self._cancels.get(result.oid) != result.attempt:
+            return  # a later cancel of it can still arrive
+        del self._cancels[result.oid]
+        if is_failed and self._is_being_cancelled(result.oid):
+            self._tell_change_refused(result, is_known=True)
 
     async def _follow_amendment(self, result: ev.CommandResult) -> None:
         """Until the new terms show, or the old ones hold at a time when the amendment can no longer arrive."""
@@ -275,7 +288,7 @@ class Doubts:
     async def ask(self, state: OrderState, *, is_loud: bool = True) -> tuple[bool | None, int]:
         """Ask about one order, and when that was: True: the venue knows it, its answers are applied.
 
-        False: no to all three questions. None: not all were answered.
+        False: no to all questions that can be put. None: not all were answered.
         """
         async with self._asking:
             asked_ms = self._now()

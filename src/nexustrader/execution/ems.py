@@ -252,7 +252,13 @@ class ExecutionManager:
             params=params,
             timestamp=self._clock.timestamp_ms(),
         )
-        self._oms.record(command)
+        try:
+            self._oms.write_ahead(command)
+        except JournalError as error:
+            _log.warning(f"order {oid} is not modified: not sent, the journal cannot be written: {error}")
+            self._admission.on_unsent(state.oid)
+            return oid
+        self._oms.ask_change(command)
         self._send(partial(self._ports[command.account].amend, command))
         return oid
 
@@ -280,6 +286,7 @@ class ExecutionManager:
             timestamp=self._clock.timestamp_ms(),
         )
         self._oms.record(command)
+        self._underway.add_cancel_all(command)
         for state in states:
             self._cache.mark_cancel_intent(name_of(state))
             self._oms.apply(self._event(state.oid, ev.EventKind.CANCEL_SENT, None))
@@ -334,6 +341,9 @@ class ExecutionManager:
                 self._oms.apply(self._event(result.oid, ev.EventKind.ACKED, None, source=ev.Source.ACK))
         elif result.kind is CommandKind.CANCEL:
             self._oms.apply(self._event(result.oid, ev.EventKind.CANCEL_ACKED, None, source=ev.Source.ACK))
+        elif not result.events:
+            # The venue has done what was asked, and says nothing of it (e.g. that the terms were so already).
+            self._oms.apply(self._event(result.oid, ev.EventKind.AMENDED, None, source=ev.Source.ACK))
         for event in result.events:
             self._oms.apply(event)
         after = self._oms.get(result.oid)
@@ -395,9 +405,12 @@ class ExecutionManager:
         """What one command for many means for each order that is to end."""
         for event in result.events:
             self._oms.apply(event)
-        for state in self._oms.open_orders(result.account):
-            if state.symbol != result.symbol or not state.has_cancel_intent:
+        for oid in self._underway.take_cancel_all(result):
+            state = self._oms.get(oid)
+            if state is None or state.is_closed or self._underway.has_cancel(oid):
                 continue
+            if state.cancel is CancelState.ACKED and result.conclusion is not Conclusion.ACCEPTED:
+                continue  # a cancel of its own was taken, and is followed
             one = msgspec.structs.replace(result, kind=CommandKind.CANCEL, oid=state.oid, events=())
             if result.conclusion is Conclusion.ACCEPTED:
                 self._resolve().confirm_cancel(one)

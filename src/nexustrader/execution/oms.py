@@ -90,9 +90,9 @@ class OrderManager:
 
     # -- commands --------------------------------------------------------------------------------------------
 
-    def write_ahead(self, command: ev.Submit) -> None:
+    def write_ahead(self, command: ev.Submit | ev.Amend) -> None:
         """Make an intent durable. Raises JournalError: then nothing may be sent."""
-        self._journal.append(self._proving(command))
+        self._append(command)
 
     def know(self, command: ev.Submit) -> None:
         """Hold the order of an intent from now on, and show it in the cache."""
@@ -113,9 +113,9 @@ class OrderManager:
     def record(self, command: ev.Submit | ev.Cancel | ev.Amend | ev.CancelAll) -> None:
         """Journal a command on orders that are known already; a full disk never stops a cancel."""
         self._write(command)
-        self._ask_change(command)
+        self.ask_change(command)
 
-    def _ask_change(self, command: ev.Record) -> None:
+    def ask_change(self, command: ev.Record) -> None:
         """Let an order know what was asked of it, live and in a replay alike."""
         if isinstance(command, ev.Cancel | ev.Amend) and command.oid in self._orders:
             self._hold(orders.apply(self._orders[command.oid], command).order)
@@ -227,7 +227,7 @@ class OrderManager:
     def _write(self, record: ev.Record) -> None:
         """A fact that cannot be journalled is still a fact: it is applied, and the failure is shown."""
         try:
-            self._journal.append(self._proving(record))
+            self._append(record)
         except JournalError as error:
             if not self.journal_failed:
                 _log.critical(f"the journal cannot be written, no new order is sent until it can: {error}")
@@ -237,13 +237,12 @@ class OrderManager:
 
     # -- what was told ---------------------------------------------------------------------------------------
 
-    def _proving(self, record: R) -> R:
-        """The record as it is journalled: saying how much of what came before it is untold."""
+    def _append(self, record: ev.Record) -> None:
+        """Journal a record that says how much of what came before it is untold. Raises JournalError."""
         untold = self._untold()
-        if untold:
-            return msgspec.structs.replace(record, untold=untold)
-        self._unproven_at = None
-        return record
+        self._journal.append(msgspec.structs.replace(record, untold=untold) if untold else record)
+        if not untold:
+            self._unproven_at = None
 
     def _begin_telling(self, timestamp: int) -> None:
         self._unproven_at = timestamp
@@ -306,7 +305,7 @@ class OrderManager:
             elif isinstance(record, ev.PositionEvent):
                 adjust(record)
             else:
-                self._ask_change(record)
+                self.ask_change(record)
         for oid in self._orders:
             self.project(oid)
         for state, told in untold:

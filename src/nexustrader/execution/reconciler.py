@@ -253,7 +253,7 @@ class Reconciler:
             await self._doubts.take(port, answer)
         settled = await asyncio.gather(*(self._settle_missing(oid) for oid in missing))
         if why is Round.START:
-            self._follow_cancels_of_earlier_run(port.account)
+            self._follow_changes_of_earlier_run(port.account)
         return found + [oid for oid, has_news in zip(missing, settled, strict=True) if has_news]
 
     def _is_expected(self, state: OrderState, port: VenuePort, why: Round) -> bool:
@@ -298,20 +298,24 @@ class Reconciler:
             return False
         return after is not None and (after.status, after.filled) != (state.status, state.filled)
 
-    def _follow_cancels_of_earlier_run(self, account: str) -> None:
+    def _follow_changes_of_earlier_run(self, account: str) -> None:
+        """Cancels and amendments whose results that run has not lived to hear."""
         for state in self._oms.open_orders(account):
             if state.has_cancel_intent:
-                self.confirm_cancel(
-                    ev.CommandResult(
-                        kind=CommandKind.CANCEL,
-                        conclusion=Conclusion.UNKNOWN,
-                        oid=state.oid,
-                        symbol=state.symbol,
-                        account=state.account,
-                        timestamp=self._clock.timestamp_ms(),
-                        reason="the process ended before the cancel did",
-                    )
-                )
+                self.confirm_cancel(self._in_doubt(state, CommandKind.CANCEL))
+            if state.is_amending:
+                self.settle_change(self._in_doubt(state, CommandKind.AMEND))
+
+    def _in_doubt(self, state: OrderState, kind: CommandKind) -> ev.CommandResult:
+        return ev.CommandResult(
+            kind=kind,
+            conclusion=Conclusion.UNKNOWN,
+            oid=state.oid,
+            symbol=state.symbol,
+            account=state.account,
+            timestamp=self._clock.timestamp_ms(),
+            reason=f"the process ended before the {kind.value} did",
+        )
 
     async def _settle_balances(self, port: VenuePort) -> None:
         """The stream contradicts a list that may be older than it: ask when that can no longer be."""

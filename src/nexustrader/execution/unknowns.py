@@ -8,8 +8,8 @@ from collections.abc import Callable
 from nexustrader.execution.errands import Errands
 from nexustrader.execution.oms import OrderManager
 from nexustrader.kernel.log import get_logger
+from nexustrader.risk.limits import UNKNOWN_QUARANTINE_MS as UNKNOWN_QUARANTINE_MS
 
-UNKNOWN_QUARANTINE_MS = 60_000
 LOOK_AGAIN_S = 1.0
 
 Quarantine = Callable[[str, str], None]  # symbol, reason

@@ -34,6 +34,7 @@ from nexustrader.risk.rules import Proposal, View
 CHECK_INTERVAL_MS = 1_000
 PEAK_WRITE_INTERVAL_MS = 60_000
 
+AMENDMENTS = "amendments"  # where a snapshot keeps what `Gate.amendments` gave
 SECTION = "risk"  # where a snapshot of the journal keeps what `Gate.section` gave
 
 Replayed = TypeVar("Replayed", bound=ev.Record | Snapshot)
@@ -354,11 +355,18 @@ class Gate:
             event = state_in(record)
             if event is not None:
                 self._restore(event)
+            if isinstance(record, Snapshot):
+                self._asked = {oid: _Asked(amount) for oid, amount in _amendments_in(record).items()}
             elif isinstance(record, ev.Amend) and record.amount is not None:
                 known = self._asked.get(record.oid)
                 amount = record.amount if known is None else max(known.amount, record.amount)
                 self._asked[record.oid] = _Asked(amount)
             yield record
+
+    def amendments(self) -> str:
+        """What a snapshot of the journal keeps of amendments that may still take effect."""
+        self._forget_ended()
+        return msgspec.json.encode({oid: asked.amount for oid, asked in self._asked.items()}).decode()
 
     def section(self) -> str:
         """What a snapshot of the journal keeps of the gate."""
@@ -407,6 +415,13 @@ def state_in(record: ev.Record | Snapshot) -> ev.RiskEvent | None:
         return msgspec.json.decode(text, type=ev.RiskEvent)
     except msgspec.MsgspecError as error:
         raise JournalError(f"the state of the risk gate in a snapshot cannot be read: {error}") from error
+
+
+def _amendments_in(snapshot: Snapshot) -> dict[str, Decimal]:
+    try:
+        return msgspec.json.decode(snapshot.sections.get(AMENDMENTS) or "{}", type=dict[str, Decimal])
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"the amendments in a snapshot cannot be read: {error}") from error
 
 
 def _proposal_of(order: OrderState, amount: Decimal, price: Decimal | None) -> Proposal:

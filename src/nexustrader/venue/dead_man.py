@@ -21,7 +21,7 @@ from nexustrader.venue.spec import Venue
 BEATS_PER_COUNTDOWN = 3
 STOP_TIMEOUT_S = 2.0
 
-OpenOrders = Callable[[str], Iterable[OrderState]]
+Orders = Callable[[str], Iterable[OrderState]]
 
 _log = get_logger("DeadMan")
 
@@ -29,7 +29,8 @@ _log = get_logger("DeadMan")
 class DeadMan:
     """Keeps the timers of one account running while it has open orders. One task.
 
-    `leaves_armed`: at a stop, orders that are still open are ones that could not be cancelled, so their timers run on;
+    `known_orders` are all that the journal knows, ended ones too: a predecessor that crashed may have left timers in
+    their symbols, and those without open orders are ended at the start. `leaves_armed`: at a stop, orders that are still open are ones that could not be cancelled, so their timers run on;
     else they are meant to stay. Raises DeadManError where the venue has no such timer.
     """
 
@@ -41,10 +42,11 @@ class DeadMan:
         countdown_ms: int,
         session: RestSession,
         instruments: Mapping[str, Instrument],
-        open_orders: OpenOrders,
+        open_orders: Orders,
         tasks: TaskManager,
         *,
         leaves_armed: bool,
+        known_orders: Orders | None = None,
     ) -> None:
         require_dead_man(account, venue, account_type)
         self.account = account
@@ -56,13 +58,14 @@ class DeadMan:
         self._open_orders = open_orders
         self._tasks = tasks
         self._leaves_armed = leaves_armed
+        self._known_orders = known_orders
         self._task: asyncio.Task[None] | None = None
         self._armed: set[str] = set()
         self._told: set[str] = set()
 
     @property
     def armed(self) -> frozenset[str]:
-        """Symbols whose timer runs at the venue, as far as it has said so."""
+        """Symbols whose timer may run at the venue: all that it has not said to have ended."""
         return frozenset(self._armed)
 
     def start(self) -> None:
@@ -72,14 +75,18 @@ class DeadMan:
             "program, in every symbol in which the program has any. That includes orders that protect a position "
             "(stops, take-profits, reduce-only ones) and orders of others: made by hand or by another program"
         )
+        if self._known_orders is not None:
+            self._armed |= self._symbols(self._known_orders)
         self._task = self._tasks.create_task(self._run(), name=f"dead-man timer {self.account}")
 
     async def stop(self) -> None:
         """End the timers, but not those of orders that should have been cancelled and are still open."""
         if self._task is not None:
             self._task.cancel()
+            # Race: a beat that is still at work would set a timer after its end was asked for.
+            await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        left = self._armed & self._symbols() if self._leaves_armed else set[str]()
+        left = self._armed & self._symbols(self._open_orders) if self._leaves_armed else set[str]()
         if left:
             _log.warning(
                 f"{self.account}: the dead-man timer runs on for {', '.join(sorted(left))}: the venue cancels what is "
@@ -95,16 +102,14 @@ class DeadMan:
 
     async def _beat(self, timeout_s: float) -> None:
         """Set the timers of symbols with open orders anew, and end those of symbols without."""
-        wanted = self._symbols()
+        wanted = self._symbols(self._open_orders)
         self._tell_of_protection()
         idle = self._armed - wanted
         # An idle timer must not run on: it would cancel orders that are created just before it ends.
         await self._set(dict.fromkeys(wanted, self._countdown_ms) | dict.fromkeys(idle, 0), timeout_s)
 
-    def _symbols(self) -> set[str]:
-        return {
-            order.symbol for order in self._open_orders(self.account) if order.symbol in self._instruments
-        }
+    def _symbols(self, orders: Orders) -> set[str]:
+        return {order.symbol for order in orders(self.account) if order.symbol in self._instruments}
 
     def _tell_of_protection(self) -> None:
         """A position may rely on orders that this timer cancels: said once for each symbol."""
@@ -125,6 +130,9 @@ class DeadMan:
             self._type, self._instruments[symbol].venue_symbol, countdown_ms
         )
         assert request is not None
+        if countdown_ms:
+            # Race: the venue may set it though no answer is ever read (a timeout, a stop): then it must be ended, too.
+            self._armed.add(symbol)
         try:
             await asyncio.wait_for(self._session.ask(request), timeout_s)
         except (NexusTraderError, TimeoutError) as error:
@@ -132,12 +140,8 @@ class DeadMan:
             _log.warning(
                 f"{self.account} {symbol}: the dead-man timer could not be set to {countdown_ms} ms: {problem}"
             )
-            if countdown_ms:
-                self._armed.add(symbol)  # it may have been set: then it must be ended, too
             return
-        if countdown_ms:
-            self._armed.add(symbol)
-        else:
+        if not countdown_ms:
             self._armed.discard(symbol)
 
 

@@ -248,7 +248,7 @@ class Gateway:
 
     async def _send(self, command: ev.Command, request: Request) -> None:
         try:
-            if banned := self._session.limiter.banned_ms(self._clock.timestamp_ms()):
+            if banned := self._session.banned_ms():
                 raise NotSent(f"the venue wants silence for another {banned} ms")
             reply = await self._session.send_in_sync(request)
         except NotSent as error:

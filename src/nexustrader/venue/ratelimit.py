@@ -1,4 +1,8 @@
-"""A local copy of the venue's limits, corrected by what its headers say. Pure: time arrives as an argument."""
+"""A local copy of the venue's limits, corrected by what its headers say. Pure: time arrives as an argument.
+
+Windows are aligned to the clock (`now_ms`). A ban lasts a while that really passes (`monotonic_ms`): a clock that is
+set must not end it early.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,11 @@ class RateLimiter:
         self._limits = tuple(limits)
         self._windows = [0] * len(self._limits)
         self._used = [0] * len(self._limits)
-        self._banned_until_ms = 0
+        self._banned_until_ms: int | None = None  # monotonic
 
     def wait_ms(self, pool: str, cost: int, now_ms: int) -> int:
         """How long to wait until `cost` fits into every window of `pool`; 0 when it fits now."""
-        wait = max(0, self._banned_until_ms - now_ms)
+        wait = 0
         for index, limit in enumerate(self._limits):
             if limit.pool != pool:
                 continue
@@ -47,18 +51,10 @@ class RateLimiter:
                 self._windows[index] = now_ms // interval_ms
                 self._used[index] = used
 
-    def ban(self, until_ms: int) -> None:
-        """The venue told us to be silent until then."""
-        self._banned_until_ms = max(self._banned_until_ms, until_ms)
+    def ban(self, for_ms: int, monotonic_ms: int) -> None:
+        """The venue told us to be silent for so long. A ban never shortens another."""
+        self._banned_until_ms = monotonic_ms + max(for_ms, self.banned_ms(monotonic_ms))
 
-    def banned_ms(self, now_ms: int) -> int:
+    def banned_ms(self, monotonic_ms: int) -> int:
         """How much longer the venue wants silence."""
-        return max(0, self._banned_until_ms - now_ms)
-
-    def headroom(self, pool: str, now_ms: int) -> float:
-        """The free fraction (0..1) of the tightest window of `pool`."""
-        free = 1.0
-        for index, limit in enumerate(self._limits):
-            if limit.pool == pool and now_ms // limit.interval_ms == self._windows[index]:
-                free = min(free, 1 - self._used[index] / limit.limit)
-        return max(0.0, free)
+        return 0 if self._banned_until_ms is None else max(0, self._banned_until_ms - monotonic_ms)

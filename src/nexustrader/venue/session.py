@@ -117,7 +117,7 @@ class RestSession:
     def heed(self, reply: Reply, what: str) -> None:
         """Be silent for as long as a refusal asks, whichever way it came."""
         if reply.retry_after_ms and reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
-            self.limiter.ban(self._clock.timestamp_ms() + reply.retry_after_ms)
+            self.limiter.ban(reply.retry_after_ms, self._clock.monotonic_ms())
             _log.error(
                 f"{what}: status {reply.status}, the venue wants silence for {reply.retry_after_ms} ms"
             )
@@ -158,12 +158,19 @@ class RestSession:
         """How long an order would have to wait for its limits; 0 when it may leave now."""
         if not self._limited:
             return 0
-        return self.limiter.wait_ms("orders", orders, self._clock.timestamp_ms())
+        return self._wait_ms("orders", orders)
+
+    def banned_ms(self) -> int:
+        """How much longer the venue wants silence; 0 when it does not."""
+        return self.limiter.banned_ms(self._clock.monotonic_ms())
+
+    def _wait_ms(self, pool: str, cost: int) -> int:
+        return max(self.banned_ms(), self.limiter.wait_ms(pool, cost, self._clock.timestamp_ms()))
 
     async def _wait_for_room(self, request: Request) -> None:
         if not self._limited:
             return
-        while wait := self.limiter.wait_ms("weight", request.weight, self._clock.timestamp_ms()):
+        while wait := self._wait_ms("weight", request.weight):
             if wait > LIMIT_WAIT_MS_MAX:
                 raise RateLimited(
                     f"{request.method} {request.path} is not sent: the venue allows nothing for {wait} ms",

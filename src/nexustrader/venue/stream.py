@@ -57,10 +57,6 @@ class Stream:
         self._ready = asyncio.Event()
         self._stopping = False
 
-    @property
-    def is_up(self) -> bool:
-        return self._ready.is_set()
-
     def start(self) -> None:
         """Begin connecting in the background. Idempotent."""
         if self._task is None:

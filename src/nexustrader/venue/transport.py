@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 import picows
 
-from nexustrader.error import NotSent, OutcomeUnknown, WsRequestNotSentError
+from nexustrader.error import EngineBuildError, NotSent, OutcomeUnknown, WsRequestNotSentError
 
 HTTP_BODY_BYTES_MAX = 32 * 1024 * 1024
 WS_FRAME_BYTES_MAX = 8 * 1024 * 1024
@@ -22,6 +22,7 @@ WS_CONNECT_TIMEOUT_S = 10.0
 WS_IDLE_PING_S = 10.0
 WS_PONG_TIMEOUT_S = 10.0
 HTTP_CONNECTIONS_MAX = 32
+RESEND_SWITCH = "_retry_connection"
 
 OnFrame = Callable[[bytes], None]
 
@@ -128,7 +129,11 @@ class _PicowsConnection:
 
 
 class NetworkTransport:
-    """Real sockets. TLS is verified and cannot be switched off; redirects are never followed."""
+    """Real sockets. TLS is verified and cannot be switched off; redirects are never followed.
+
+    A request is sent once: whether it may be sent again is for the caller to conclude. `request` raises
+    EngineBuildError when the installed aiohttp cannot be kept from doing so by itself.
+    """
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -136,11 +141,7 @@ class NetworkTransport:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=HTTP_CONNECTIONS_MAX, ttl_dns_cache=300),
-                auto_decompress=True,
-                trust_env=False,
-            )
+            self._session = _session_that_sends_once()
         return self._session
 
     async def request(
@@ -201,6 +202,24 @@ class NetworkTransport:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def _session_that_sends_once() -> aiohttp.ClientSession:
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=HTTP_CONNECTIONS_MAX, ttl_dns_cache=300),
+        auto_decompress=True,
+        trust_env=False,
+    )
+    # aiohttp sends GET, PUT and DELETE again when a kept-alive connection ends before the reply, though the venue may
+    # have carried the first one out. It has no public switch for that.
+    if not hasattr(session, RESEND_SWITCH):
+        session.detach()
+        raise EngineBuildError(
+            f"aiohttp {aiohttp.__version__} has no ClientSession.{RESEND_SWITCH}: it cannot be kept from sending a "
+            "request twice, so nothing is sent. Install a version of aiohttp that this package was tested with"
+        )
+    setattr(session, RESEND_SWITCH, False)
+    return session
 
 
 def _verbatim(url: str) -> Any:

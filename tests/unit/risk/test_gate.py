@@ -387,3 +387,26 @@ async def test_orders_of_other_symbols_do_not_count(desk: Desk, gate: Gate) -> N
 async def test_an_unknown_amendment_that_ends_is_no_matter(desk: Desk, gate: Gate) -> None:
     gate.on_amended("17", Conclusion.ACCEPTED)
     assert refusal(gate) is None
+
+
+@gate_test(symbols={SYMBOL: SymbolLimits(position_max=1)})
+async def test_a_snapshot_keeps_the_amount_of_an_amendment_in_doubt(desk: Desk, gate: Gate) -> None:
+    desk.ems.set_gate(gate)
+    oid = await live(desk)
+    desk.ems.amend(oid, price=None, amount=Decimal("0.9"), params={})
+    gate.on_amended(oid, Conclusion.UNKNOWN)
+    snapshot = Snapshot(seq=1, timestamp=1, sections={"amendments": gate.amendments()})
+    fresh = a_gate(desk, symbols={SYMBOL: SymbolLimits(position_max=1)})
+    assert list(fresh.observed([snapshot])) == [snapshot]
+    order = Proposal(OrderSide.BUY, OrderType.LIMIT, Decimal("0.2"), Decimal(30_000), False)
+    assert refusal(fresh, order) is not None
+    assert fresh.amendments() == gate.amendments()
+
+
+@gate_test()
+async def test_amendments_of_a_snapshot_that_cannot_be_read_are_an_error_of_the_journal(
+    desk: Desk, gate: Gate
+) -> None:
+    snapshot = Snapshot(seq=1, timestamp=1, sections={"amendments": "nonsense"})
+    with pytest.raises(JournalError, match="amendments"):
+        list(gate.observed([snapshot]))
