@@ -24,6 +24,12 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "an open gate refuses nothing: the condition only spares the call",
     ),
     Equivalent(
+        "execution/admission.py",
+        "self.gate.on_amended(oid, Conclusion.NOT_SENT)",
+        "self.gate.on_amended(oid, Conclusion.ACCEPTED)",
+        "for the gate an amendment has ended or is in doubt; which end it was is the same to it",
+    ),
+    Equivalent(
         "execution/request.py",
         "if not params:",
         "pass",

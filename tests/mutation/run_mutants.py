@@ -16,7 +16,7 @@ from equivalent import reason_for
 from generic import sample
 from known import KNOWN
 from patches import Mutant
-from workbench import ROOT, Caught, Workbench
+from workbench import Caught, Workbench
 
 KNOWN_SEEDS = 6  # of the chaos suite: every fault with each, and swarms
 GENERIC_SEEDS = 3
@@ -50,8 +50,10 @@ class Trial:
         self._seeds = seeds
         self._benches: queue.SimpleQueue[Workbench] = queue.SimpleQueue()
         self._without = "[]"
-        for number in range(jobs):
-            self._benches.put(Workbench(folder / f"bench{number}"))
+        self.root = folder / "bench0"
+        self._benches.put(Workbench(self.root))
+        for number in range(1, jobs):
+            self._benches.put(Workbench(folder / f"bench{number}", self.root))
 
     def check_ground(self, first: Sequence[str] = ()) -> list[str]:
         """Judge the code as it is; gives what is wrong with it. Plans that it fails prove nothing of a mutant."""
@@ -82,13 +84,14 @@ class Trial:
             bench = self._benches.get()
             begun = time.monotonic()
             try:
+                diff = mutant.diff(bench.folder)
                 with bench.apply(mutant):
                     caught = {c.judge: c.what for c in judge(bench, mutant) if c is not None}
             finally:
                 self._benches.put(bench)
             seconds = round(time.monotonic() - begun, 1)
             equivalent = None if caught else reason_for(mutant)
-            finding = Finding(mutant.name, mutant.story, caught, seconds, mutant.diff(ROOT), equivalent)
+            finding = Finding(mutant.name, mutant.story, caught, seconds, diff, equivalent)
             tell(finding)
             return finding
 
@@ -131,9 +134,9 @@ def try_known(jobs: int, only: str = "") -> list[Finding]:
 
 
 def try_generic(jobs: int, count: int, seed: int, only: str = "") -> list[Finding]:
-    mutants = [mutant for mutant in sample(ROOT, count, seed) if only in mutant.name]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trial = Trial(Path(folder), jobs, GENERIC_SEEDS)
+        mutants = [mutant for mutant in sample(trial.root, count, seed) if only in mutant.name]
         _tell_ground(trial.check_ground())
         return trial.run(mutants, trial.generic, _print)
 

@@ -49,18 +49,17 @@ class Caught(NamedTuple):
 
 
 class Workbench:
-    """One copy; `apply` puts a mutant in and takes it out again."""
+    """One copy of `source`; `apply` puts a mutant in and takes it out again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, source: Path = ROOT) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
-                shutil.copytree(source, folder / name, ignore=ignored)
+        ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
+        for path in (source / name for name in COPIED):
+            if path.is_dir():
+                shutil.copytree(path, folder / path.name, ignore=ignored)
             else:
-                shutil.copy(source, folder / name)
+                shutil.copy(path, folder / path.name)
 
     @contextmanager
     def apply(self, mutant: Mutant) -> Iterator[None]:

@@ -19,6 +19,7 @@ class OrderBook(msgspec.Struct, frozen=True):
     side: str
     status: str
     amount: str
+    price: str | None
     filled: str
     cost: str
     fees: dict[str, str]
@@ -52,6 +53,7 @@ def books_of(core: EngineCore, account: str) -> Books:
                 side=state.side.value,
                 status=state.public_status.value,
                 amount=number(state.amount),
+                price=None if state.price is None else number(state.price),
                 filled=number(state.filled),
                 cost=number(state.cost),
                 fees={currency: number(amount) for currency, amount in state.fees},

@@ -212,6 +212,7 @@ class Connections:
                 self._core.oms.own_open_orders,
                 self._tasks,
                 leaves_armed=self._core.config.exit_after_cancel,
+                known_orders=self._core.oms.own_orders,
             )
         )
 

@@ -239,6 +239,8 @@ class EngineCore:
         last_oid = self.oms.last_oid()
         if last_oid is not None:
             self.ids.start_above(last_oid)  # the machine's clock may have been set back since
+        now_ms = self.clock.timestamp_ms()
+        self.oms.record_start(self.ids.next(now_ms), now_ms)
         return still_open
 
     def snapshot(self, last_seq: int) -> Snapshot | None:

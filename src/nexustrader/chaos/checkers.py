@@ -7,17 +7,18 @@ stopped. None of them looks into the engine's own reasoning: only at what it hol
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 
-from nexustrader._engine.books import books_of
-from nexustrader._engine.core import EngineCore
+from nexustrader._engine.books import Books, books_of
+from nexustrader._engine.core import ENDPOINTS, EngineCore
 from nexustrader.chaos.history import History, Life
 from nexustrader.chaos.truth import Truth
+from nexustrader.constants import OrderStatus
 from nexustrader.domain import events as ev
 from nexustrader.domain import invariants as inv
 from nexustrader.domain.order import OrderState
-from nexustrader.domain.order_effects import Notice
+from nexustrader.domain.order_effects import Notice, Told
 from nexustrader.domain.order_state import Status
 from nexustrader.execution.oms import OrderManager
 from nexustrader.execution.snapshot import restore
@@ -26,7 +27,18 @@ from nexustrader.persistence.memory import MemoryJournal
 from nexustrader.portfolio.portfolio import Portfolio
 from nexustrader.testing.comparison import compare
 
+EMPTY_ENDS = frozenset({"CANCELED", "EXPIRED", "FAILED"})
+CANCEL_FAILED = "cancel_failed"
 NEVER_THERE = frozenset({Status.REJECTED, Status.NOT_SENT, Status.ABSENT})
+ORDER_ENDPOINTS = frozenset(ENDPOINTS.values())
+END_ENDPOINTS: Mapping[OrderStatus, str] = {
+    OrderStatus.FILLED: "filled",
+    OrderStatus.CANCELED: "canceled",
+    OrderStatus.EXPIRED: "expired",
+    OrderStatus.FAILED: "failed",
+}
+ENDS = frozenset(END_ENDPOINTS.values())
+TOLD_ONCE = frozenset({*ENDS, "pending", "partially_filled"})  # in one life, for one filled amount
 CREATES = (b'"order.place"', b"POST /fapi/v1/order", b"POST /api/v3/order")
 
 
@@ -79,12 +91,74 @@ def check_lives(history: History, truths: Collection[Truth]) -> Iterator[str]:
         yield from inv.told_once_and_in_order(((oid, told.notice) for oid, told in life.notices), never_there)
 
 
+def check_told(history: History, core: EngineCore) -> Iterator[str]:
+    """I8 and I20: the strategy was told what happened: each thing once a life, the end of every order at last."""
+    begun: set[str] = set()  # orders that the strategy knows to be at the venue
+    ended: dict[str, str] = {}  # the last end told
+    for life in history.lives:
+        yield from _told_by(life)
+        for endpoint, order in life.told:
+            oid = core.oms.resolve(str(order.oid))
+            if endpoint in ENDS:
+                if ended.get(oid) == endpoint and not order.recovered and oid not in _resurrected(life):
+                    yield f"I8: {endpoint} was told again for order {oid}, and not as recovered"
+                ended[oid] = endpoint
+            elif endpoint in ("accepted", "partially_filled"):
+                begun.add(oid)
+    if history.lives[-1].is_whole:
+        told_ever = Counter(
+            (str(order.oid), endpoint) for life in history.lives for endpoint, order in life.told
+        )
+        for (oid, endpoint), count in _due(history.lives[-1].happened).items():
+            if told_ever[oid, endpoint] < count:
+                yield f"I20: {endpoint} happened to order {oid} and the strategy was never told"
+    for state in core.oms.orders():
+        if state.is_closed and ended.get(state.oid) != END_ENDPOINTS[state.public_status]:
+            told = ended.get(state.oid, "nothing")
+            yield f"I20: order {state.oid} is {state.status.value} here, and {told} was told of its end"
+        elif state.status is Status.ACCEPTED and state.oid not in begun:
+            yield f"I20: order {state.oid} is open, and the strategy was never told"
+
+
+def _told_by(life: Life) -> Iterator[str]:
+    """One life: nothing twice, nothing that did not happen, and, if it was not killed, all that happened."""
+    resurrected = _resurrected(life)
+    once: Counter[tuple[str, str, Decimal | None]] = Counter()
+    told: Counter[tuple[str, str]] = Counter()
+    told_live: Counter[tuple[str, str]] = Counter()
+    for endpoint, order in life.told:
+        oid = str(order.oid)
+        told[oid, endpoint] += 1
+        told_live[oid, endpoint] += not order.recovered
+        if endpoint in TOLD_ONCE and oid not in resurrected:
+            once[oid, endpoint, order.filled] += 1
+    yield from (
+        f"I8: {what} was told {n} times for order {oid}" for (oid, what, _), n in once.items() if n > 1
+    )
+    due = _due(life.notices)
+    for (oid, endpoint), count in told_live.items():
+        if (
+            endpoint != CANCEL_FAILED and count > due[oid, endpoint]
+        ):  # of an ended order it is told without a fact
+            yield f"I8: {endpoint} was told {count} times for order {oid} and happened {due[oid, endpoint]} times"
+    if not life.was_killed:
+        for (oid, endpoint), count in due.items():
+            if told[oid, endpoint] < count:
+                yield f"I20: {endpoint} happened to order {oid} and the strategy was not told"
+
+
+def _due(notices: Iterable[tuple[str, Told]]) -> Counter[tuple[str, str]]:
+    return Counter((oid, ENDPOINTS[each.notice]) for oid, each in notices if each.notice in ENDPOINTS)
+
+
+def _resurrected(life: Life) -> set[str]:
+    return {oid for oid, each in life.notices if each.notice is Notice.RESURRECTED}
+
+
 def check_fills(history: History, life: Life, core: EngineCore) -> Iterator[str]:
     """I5: what the orders of the last process hold is what was told, each trade once."""
     overfills = {o for each in history.lives for o, told in each.notices if told.notice is Notice.OVERFILL}
-    known = {state.oid for state in core.oms.orders()}
-    fills = [(oid, delta) for oid, delta in life.fills if oid in known]
-    yield from inv.fills_exactly_once(core.oms.orders(), fills, overfills)
+    yield from inv.fills_exactly_once(core.oms.orders(), life.fills, overfills)
 
 
 def check_replay(journal: MemoryJournal, core: EngineCore) -> Iterator[str]:
@@ -130,6 +204,8 @@ def check_known(core: EngineCore, truth: Truth, account: str) -> Iterator[str]:
             yield f"I3: order {state.oid} is {state.status.value} here and {record.status} at the venue"
         elif state.is_open and state.has_cancel_intent:
             yield f"I19: the cancel of order {state.oid} was neither done nor refused"
+        elif state.is_open and state.is_amending:
+            yield f"I19: the amendment of order {state.oid} was neither done nor refused"
         elif state.status in NEVER_THERE and record is not None:
             yield f"I8: order {state.oid} was called {state.status.value} and is {record.status} at the venue"
     known = {state.oid for state in core.oms.orders(account)}
@@ -144,7 +220,7 @@ def check_converged(core: EngineCore, truth: Truth, account: str) -> Iterator[st
     ours = books_of(core, account)
     comparison = compare(ours, truth.ledger(), truth.suffix)
     for difference in comparison.differences:
-        if difference.startswith("fees") or _is_about_absent(difference, known_at_venue):
+        if difference.startswith("fees") or _is_about_absent(difference, known_at_venue, ours):
             continue
         yield f"I17: {difference}"
 
@@ -156,9 +232,15 @@ def check_position_limit(truth: Truth, native: str, limit: Decimal) -> Iterator[
         yield f"I9: the position is {held} at the venue, the limit is {limit}"
 
 
-def _is_about_absent(difference: str, known_at_venue: set[str]) -> bool:
-    """An order that the venue has never had may have ended here in more ways than FAILED."""
-    return difference.startswith("order ") and difference.split()[1].rstrip(":") not in known_at_venue
+def _is_about_absent(difference: str, known_at_venue: set[str], ours: Books) -> bool:
+    """An order that the venue has never had may have ended here in more ways than FAILED, but not with a fill."""
+    if not difference.startswith("order "):
+        return False
+    oid = difference.split()[1].rstrip(":")
+    order = ours.orders.get(oid)
+    return (
+        oid not in known_at_venue and order is not None and order.status in EMPTY_ENDS and order.filled == "0"
+    )
 
 
 def _word(record: object) -> str:

@@ -35,8 +35,11 @@ class Life:
         self.steps: list[Step] = []
         self.fills: list[tuple[str, FillDelta]] = []
         self.notices: list[tuple[str, Told]] = []
+        self.happened: list[
+            tuple[str, Told]
+        ] = []  # the notices, with those of earlier lives' facts if it is whole
         self.told: list[tuple[str, Order]] = []  # endpoint and snapshot, as the strategy got them
-        self.user_errors = 0
+        self.was_killed = False  # what it had not told yet is for the next one to tell
 
 
 class History:
@@ -45,7 +48,6 @@ class History:
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
         self._hash = hashlib.blake2b(digest_size=HASH_BYTES)
-        self.crossings = 0
         self.lives: list[Life] = []
         self.violations: dict[str, None] = {}  # text, in the order of discovery
         self.cancelled_by_others: set[str] = (
@@ -69,7 +71,6 @@ class History:
             self.trace.append((head + data).decode(errors="replace"))
 
     def on_crossing(self, way: str, what: bytes) -> None:
-        self.crossings += 1
         self.note(way, what)
 
     def on_fact(self, life: Life, before: OrderState | None, event: ev.OrderEvent, applied: Applied) -> None:
@@ -80,7 +81,9 @@ class History:
         for effect in applied.effects:
             if isinstance(effect, FillDelta):
                 life.fills.append((after.oid, effect))
-            elif not life.is_restoring:
+                continue
+            life.happened.append((after.oid, effect))
+            if not life.is_restoring:
                 life.notices.append((after.oid, effect))
                 self.note("told", f"{after.oid} {effect.notice.value} {effect.reason}".encode())
         if self.on_step is not None and not life.is_restoring:

@@ -44,6 +44,7 @@ class Weather(msgspec.Struct, kw_only=True):
     loses_replies: bool = False  # HTTP replies vanish on the way back
     is_half_open: bool = False  # sockets stay open and carry nothing to the engine
     answers_pings: bool = False  # ... and are not found to be dead either
+    unmet: set[str] = set()  # names of what was made so and has met nothing yet
 
 
 class Process:
@@ -80,10 +81,22 @@ class Network:
         self.sends = 0  # frames and requests that engines have sent
         self.before_send: Callable[[bytes], None] | None = None
         self.on_frame_down: Callable[[Pipe, bytes], list[tuple[float, bytes]]] | None = None
+        self.on_met: Callable[[str], None] | None = None
         self._entropy = entropy
+
+    def meet(self, form: str) -> None:
+        """Something was met by the weather; the first time counts."""
+        if form in self.weather.unmet:
+            self.weather.unmet.discard(form)
+            if self.on_met is not None:
+                self.on_met(form)
 
     def latency_s(self, *, up: bool = False) -> float:
         """How long one crossing takes now."""
+        if self.weather.unmet:
+            self.meet("slow_network")
+            if up:
+                self.meet("slow_upwards")
         factor = self.weather.latency_factor * (self.weather.up_factor if up else 1.0)
         return (LATENCY_MS_MIN + self._entropy.expovariate(1 / LATENCY_MS_MEAN)) * factor / 1000
 
@@ -120,6 +133,7 @@ class MemoryTransport:
         if not self._process.is_alive:
             await self._loop.create_future()  # a dead process waits for ever
         if network.weather.refuses:
+            network.meet("refuse_connections")
             await asyncio.sleep(network.latency_s())
             raise NotSent("no connection to the venue: refused")
         raw_path = _path_of(url)
@@ -141,10 +155,14 @@ class MemoryTransport:
     def _arrive(self, call: RestCall, answer: asyncio.Future[HttpAnswer]) -> None:
         network = self._network
         if network.weather.loses_requests:
+            network.meet("lose_all_requests")
             return
         reply = network.service.rest(call)
         delay_s = network.latency_s() + reply.delivery.delay_ms / 1000
-        if reply.delivery.kind == HOLD or network.weather.loses_replies:
+        if network.weather.loses_replies:
+            network.meet("lose_replies")
+            return
+        if reply.delivery.kind == HOLD:
             return
         self._loop.call_later(delay_s, self._answer, call, reply, answer)
 
@@ -165,6 +183,7 @@ class MemoryTransport:
         if not self._process.is_alive:
             await self._loop.create_future()
         if network.weather.refuses:
+            network.meet("refuse_connections")
             raise NotSent("no WebSocket to the venue: refused")
         pipe = Pipe(network, self._process, on_frame)
         opened = network.service.open(_path_of(url), pipe.peer)
@@ -231,6 +250,7 @@ class Pipe:
         """One frame of the venue towards the engine."""
         weather = self._network.weather
         if weather.is_half_open:
+            self._network.meet("half_open")
             if not weather.answers_pings and self._death is None:
                 self._death = self._loop.call_later(DEAD_PEER_S, self.cut, "pings are not answered")
             return

@@ -23,6 +23,7 @@ from nexustrader.execution.policy import ForeignOrders
 from nexustrader.kernel.entropy import Entropy
 
 TRADED_BY_OTHERS = frozenset({"F44", "F45"})  # by hand, and by the venue itself
+PRESSING_EVERY = 3  # one run in so many goes to the limit
 API_KEY = "chaoskey" + "k" * 56
 SECRET = "chaossecret" + "s" * 53
 
@@ -38,7 +39,7 @@ def config_of(plan: Plan, entropy: Entropy) -> Config:
     return Config(
         strategy_id="chaos",
         user_id="suite",
-        strategy=RandomTrader(entropy, symbol),
+        strategy=RandomTrader(entropy, symbol, presses=plan.seed % PRESSING_EVERY == 1),
         basic_config={ExchangeType.BINANCE: BasicConfig(settings_key="BINANCE.CHAOS")},
         public_conn_config={ExchangeType.BINANCE: [PublicConnectorConfig(account_type=account_type)]},
         private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=account_type)]},

@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from nexustrader._engine.routing import account_key
 from nexustrader.chaos import checkers
 from nexustrader.chaos.faults import FAULTS
@@ -80,6 +82,7 @@ class Run:
         self.network = Network(
             self.loop, self.service, venue_clock, self.entropy.child("network"), self.history
         )
+        self.network.on_met = self.fire
         self.healed_after_s = 0.0
         self.engine: Engine | None = None
         self.world: MemoryWorld | None = None
@@ -139,6 +142,12 @@ class Run:
             life.has_started = True
             run_start()
 
+        def on_told(endpoint: str, message: Any) -> None:
+            if process.is_alive and endpoint in checkers.ORDER_ENDPOINTS:
+                oid = core.oms.resolve(str(message.oid))  # the user may have a name of his own for it
+                life.told.append((endpoint, msgspec.structs.replace(message, oid=oid)))
+
+        core.on_told = on_told
         core.oms.watch = watch
         core.restore = restored
         core.run_start = started
@@ -192,6 +201,8 @@ class Run:
         assert self.world is not None
         if self.engine is not None:
             self._note_defects(self.engine)
+        if self.life is not None:
+            self.life.was_killed = True
         self.world.process.kill()
         self.history.note("kill", b"")
         for task in asyncio.all_tasks(self.loop):
@@ -217,7 +228,7 @@ class Run:
             self.history.violate(text)
 
     def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What nobody else hears of. A process that is dead may fail at anything, and so may a future of the harness."""
+        """What nobody else hears of. A dead process may fail at anything, and so may a future of the harness."""
         if self.engine is None or context.get("task") in self._dead:
             return
         if "handle" in context or "task" in context:
@@ -370,6 +381,7 @@ class Run:
         if self._engine_task is None or self._engine_task.done():
             yield "I18: the engine has ended by itself"
         yield from checkers.check_lives(self.history, self.truths.values())
+        yield from checkers.check_told(self.history, self.core)
         if life.is_whole:
             yield from checkers.check_fills(self.history, life, self.core)
         if not self.disk.failed_writes:  # what could not be journalled is not in the journal

@@ -30,9 +30,26 @@ def lose_all_requests(run: Run, entropy: Entropy) -> None:
 
     def begin() -> None:
         weather.loses_requests = True
-        run.fire("lose_all_requests")
+        weather.unmet.add("lose_all_requests")
 
     _window(run, entropy.random() * 4, begin, lambda: setattr(weather, "loses_requests", False))
+
+
+def lose_replies(run: Run, entropy: Entropy) -> None:
+    """All that is sent is carried out, and nothing comes back but market data: no reply, no event, no answer."""
+    weather = run.network.weather
+    seconds = 9 + entropy.random() * 11
+
+    def begin() -> None:
+        weather.loses_replies = True
+        weather.unmet.add("lose_replies")
+
+    def change(_pipe: Pipe, _frame: bytes) -> list[tuple[float, bytes]]:
+        run.network.meet("lose_replies")
+        return []
+
+    _window(run, seconds, begin, lambda: setattr(weather, "loses_replies", False))
+    _on_frames(run, seconds, change)
 
 
 # -- frames on the way to the engine --------------------------------------------------------------------------
@@ -114,7 +131,7 @@ def _half_open(run: Run, seconds: float, *, answers_pings: bool) -> None:
 
     def begin() -> None:
         weather.is_half_open, weather.answers_pings = True, answers_pings
-        run.fire("half_open")
+        weather.unmet.add("half_open")
 
     def end() -> None:
         weather.is_half_open = weather.answers_pings = False
@@ -163,7 +180,7 @@ def refuse_connections(run: Run, entropy: Entropy) -> None:
     def begin() -> None:
         weather.refuses = True
         run.network.cut_all()
-        run.fire("refuse_connections")
+        weather.unmet.add("refuse_connections")
 
     _window(run, 1 + entropy.random() * 9, begin, lambda: setattr(weather, "refuses", False))
 
@@ -173,7 +190,7 @@ def slow_network(run: Run, entropy: Entropy) -> None:
 
     def begin() -> None:
         weather.latency_factor = entropy.choice((10.0, 100.0, 400.0))
-        run.fire("slow_network")
+        weather.unmet.add("slow_network")
 
     _window(run, 8.0, begin, lambda: setattr(weather, "latency_factor", 1.0))
 
@@ -183,7 +200,7 @@ def slow_upwards(run: Run, entropy: Entropy) -> None:
 
     def begin() -> None:
         weather.up_factor = entropy.choice((50.0, 500.0, 2000.0))
-        run.fire("slow_upwards")
+        weather.unmet.add("slow_upwards")
 
     _window(run, 6.0, begin, lambda: setattr(weather, "up_factor", 1.0))
 
@@ -193,7 +210,7 @@ def slow_upwards(run: Run, entropy: Entropy) -> None:
 
 def step_clock(run: Run, entropy: Entropy) -> None:
     if run.world is not None:
-        run.world.clock.step(entropy.choice((-300.0, -5.0, 1.0, 5.0, 300.0)))
+        run.world.clock.step(entropy.choice((1.0, 5.0, 300.0)))
         run.fire("step_clock")
 
 
@@ -260,8 +277,12 @@ def raise_in_callback(run: Run, entropy: Entropy) -> None:
     if core is None:
         return
 
-    def on_told(endpoint: str, _message: object) -> None:
+    before = core.on_told
+
+    def on_told(endpoint: str, message: object) -> None:
         nonlocal left
+        if before is not None:
+            before(endpoint, message)
         if left and endpoint != "balance":
             left -= 1
             run.fire("raise_in_callback")

@@ -111,7 +111,7 @@ def quiet() -> None:
 
 
 class Tally(msgspec.Struct):
-    """The sum of many outcomes. `met`: runs of a single fault in which it met something, by fault."""
+    """The sum of many outcomes. `met`: runs of a single fault in which one of its own forms met something, by fault."""
 
     runs: int = 0
     orders: int = 0
@@ -133,7 +133,7 @@ class Tally(msgspec.Struct):
             self.fired[form] = self.fired.get(form, 0) + times
         for fault in outcome.plan.faults:
             self.planned[fault] = self.planned.get(fault, 0) + 1
-        if len(outcome.plan.faults) == 1 and outcome.fired:
+        if len(outcome.plan.faults) == 1 and _has_met(outcome, outcome.plan.faults[0]):
             fault = outcome.plan.faults[0]
             self.met[fault] = self.met.get(fault, 0) + 1
         if outcome.violations:
@@ -143,3 +143,7 @@ class Tally(msgspec.Struct):
     def silent(self) -> list[str]:
         """Faults of the catalogue that never met anything although they were planned alone."""
         return [fault for fault in FAULTS if fault in self.planned and not self.met.get(fault)]
+
+
+def _has_met(outcome: Outcome, fault: str) -> bool:
+    return fault in FAULTS and not outcome.fired.keys().isdisjoint(FAULTS[fault].forms)

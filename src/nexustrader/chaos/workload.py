@@ -14,15 +14,23 @@ SYMBOL = "BTCUSDT-PERP.BINANCE"
 LOT = Decimal("0.001")
 POSITION_AIM = Decimal("0.15")  # beyond this it trades towards flat ...
 POSITION_LIMIT = Decimal("0.25")  # ... and this the risk gate has to hold at the venue, whatever is in doubt
+PRESSING_ACTS = 30  # how long one that presses keeps to a side
+PRESSING_CROSSES = 0.6  # of what would rest
 OPEN_ORDERS_MAX = 8
 FAR = Decimal("0.002")  # how far from the touch a resting order may be, as a fraction
 
 
 class RandomTrader(Strategy):
-    """Acts every `pace_s` on average until `is_trading` is taken away; cancels half of what is open then."""
+    """Acts every `pace_s` on average until `is_trading` is taken away; cancels half of what is open then.
 
-    def __init__(self, entropy: Entropy, symbol: str = SYMBOL, pace_s: float = 0.5) -> None:
+    One that `presses` goes to one side for a while with more than the limit allows: only the gate holds it.
+    """
+
+    def __init__(
+        self, entropy: Entropy, symbol: str = SYMBOL, pace_s: float = 0.5, *, presses: bool = False
+    ) -> None:
         super().__init__()
+        self.presses = presses
         self.symbol = symbol
         self.pace_s = pace_s
         self.is_trading = True
@@ -64,6 +72,8 @@ class RandomTrader(Strategy):
     # -- what it does ----------------------------------------------------------------------------------------
 
     def _side(self) -> OrderSide:
+        if self.presses:
+            return OrderSide.BUY if self.acts // PRESSING_ACTS % 2 else OrderSide.SELL
         position = self.cache.get_position(self.symbol)
         held = position.signed_amount if position is not None else Decimal(0)
         if abs(held) >= POSITION_AIM:
@@ -71,7 +81,7 @@ class RandomTrader(Strategy):
         return self._entropy.choice((OrderSide.BUY, OrderSide.SELL))
 
     def _amount(self) -> Decimal:
-        return LOT * self._entropy.randint(1, 60)
+        return LOT * (self._entropy.randint(20, 150) if self.presses else self._entropy.randint(1, 60))
 
     def _touch(self, side: OrderSide) -> Decimal:
         book = self.cache.bookl1(self.symbol)
@@ -86,6 +96,9 @@ class RandomTrader(Strategy):
         return self.create_order_ws if self._entropy.random() < 0.7 else self.create_order
 
     def _rest(self) -> None:
+        if self.presses and self._entropy.random() < PRESSING_CROSSES:
+            self._cross()
+            return
         if len(self._open()) >= OPEN_ORDERS_MAX:
             self._cancel()
             return
@@ -137,7 +150,9 @@ class RandomTrader(Strategy):
             assert order.side is not None
             away = FAR * Decimal(str(round(self._entropy.random(), 4)))
             price = self._touch(order.side) * (1 - away if order.side.is_buy else 1 + away)
-            self.modify_order(self.symbol, order.oid, order.side, price=price)
+            draw = self._entropy.random()
+            amount = (order.filled or Decimal(0)) + self._amount() if draw < 0.4 else None
+            self.modify_order(self.symbol, order.oid, order.side, price=price, amount=amount)
 
     def _repeat_key(self) -> None:
         """The same decision twice: one order."""

@@ -215,6 +215,17 @@ class Delivered(_Record, tag="delivered", frozen=True, kw_only=True, omit_defaul
     timestamp: int
 
 
+class Started(_Record, tag="started", frozen=True, kw_only=True, omit_defaults=True):
+    """A run has begun, and gives client ids above `oid` only.
+
+    Orders that are refused here are not journalled. Without this record a run after the clock was set back could give
+    the id of one to another order.
+    """
+
+    oid: str
+    timestamp: int
+
+
 Record = (
     Submit
     | Cancel
@@ -226,4 +237,5 @@ Record = (
     | PositionEvent
     | RiskEvent
     | Delivered
+    | Started
 )

@@ -84,6 +84,7 @@ class OrderManager:
         self._unsettled: set[str] = set()  # oids of an earlier run that are in doubt beyond the start
         self._unproven_at: int | None = None  # time of the latest fact whose telling no record proves yet
         self._is_mark_due = False
+        self._started_above: str | None = None  # ids up to this one may have been given by an earlier run
         self.journal_failed = False
         self.on_sum: Callable[[OrderState], None] | None = None  # hears of amounts without their executions
         self.watch: Watch | None = None  # sees every fact with the order before and after it
@@ -304,6 +305,8 @@ class OrderManager:
                 untold += self._restore_event(record)
             elif isinstance(record, ev.PositionEvent):
                 adjust(record)
+            elif isinstance(record, ev.Started):
+                self._started_above = record.oid
             else:
                 self.ask_change(record)
         for oid in self._orders:
@@ -350,8 +353,14 @@ class OrderManager:
                 yield applied.order, effect
 
     def last_oid(self) -> str | None:
-        """The newest id that we have made, in this run or an earlier one."""
-        return max((oid for oid in self._orders if is_ours(oid, self._shard)), default=None)
+        """The newest id that may have been given, in this run or an earlier one."""
+        own = (oid for oid in self._orders if is_ours(oid, self._shard))
+        given = (self._started_above,) if self._started_above is not None else ()
+        return max((*own, *given), default=None)
+
+    def record_start(self, oid: str, timestamp_ms: int) -> None:
+        """Journal that a run begins whose ids are above `oid`."""
+        self._write(ev.Started(oid=oid, timestamp=timestamp_ms))
 
     # -- strangers -------------------------------------------------------------------------------------------
 
@@ -392,6 +401,10 @@ class OrderManager:
         """Every order that may still be alive, UNKNOWN ones included, oldest first."""
         known = (self._orders[oid] for oid in self._open)
         return [state for state in known if account is None or state.account == account]
+
+    def own_orders(self, account: str) -> Iterator[OrderState]:
+        """Every order of ours on an account, ended ones included, oldest first."""
+        return (state for state in self.orders(account) if not self.is_foreign(state.oid))
 
     def orders(self, account: str | None = None) -> Iterator[OrderState]:
         """Every order known, oldest first."""

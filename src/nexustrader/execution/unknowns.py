@@ -8,7 +8,9 @@ from collections.abc import Callable
 from nexustrader.execution.errands import Errands
 from nexustrader.execution.oms import OrderManager
 from nexustrader.kernel.log import get_logger
-from nexustrader.risk.limits import UNKNOWN_QUARANTINE_MS as UNKNOWN_QUARANTINE_MS
+from nexustrader.risk.limits import UNKNOWN_QUARANTINE_MS
+
+__all__ = ["UNKNOWN_QUARANTINE_MS", "Quarantine", "Release", "Unknowns"]
 
 LOOK_AGAIN_S = 1.0
 

@@ -17,6 +17,7 @@ STATUSES = {
     "EXPIRED": "EXPIRED",
     "EXPIRED_IN_MATCH": "EXPIRED",
 }
+OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})  # at the venue: only there terms still mean anything
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -72,6 +73,10 @@ def _compare_order(
         "fees": {asset: number(Decimal(fee)) for asset, fee in theirs["fees"].items()},
         "trade_ids": tuple(sorted(trade_ids)),
     }
+    if theirs["status"] in OPEN:
+        expected["amount"] = number(Decimal(theirs["amount"]))
+        if mine.price is not None:
+            expected["price"] = number(Decimal(theirs["price"]))
     return [
         f"order {oid}: {name} is {getattr(mine, name)} here, {value} at the venue"
         for name, value in expected.items()

@@ -30,8 +30,9 @@ class DeadMan:
     """Keeps the timers of one account running while it has open orders. One task.
 
     `known_orders` are all that the journal knows, ended ones too: a predecessor that crashed may have left timers in
-    their symbols, and those without open orders are ended at the start. `leaves_armed`: at a stop, orders that are still open are ones that could not be cancelled, so their timers run on;
-    else they are meant to stay. Raises DeadManError where the venue has no such timer.
+    their symbols, and those without open orders are ended at the start. `leaves_armed`: at a stop, orders that are
+    still open are ones that could not be cancelled, so their timers run on; else they are meant to stay. Raises
+    DeadManError where the venue has no such timer.
     """
 
     def __init__(

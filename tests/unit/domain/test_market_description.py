@@ -20,6 +20,7 @@ EXPIRY_MS = 1_758_873_600_000
         (InstrumentType.LINEAR, None, InstrumentType.SWAP, "swap"),
         (InstrumentType.INVERSE, None, InstrumentType.SWAP, "swap"),
         (InstrumentType.LINEAR, EXPIRY_MS, InstrumentType.FUTURE, "future"),
+        (InstrumentType.OPTION, None, InstrumentType.OPTION, "option"),
         (InstrumentType.OPTION, EXPIRY_MS, InstrumentType.OPTION, "option"),
     ],
 )

@@ -304,3 +304,17 @@ def test_a_snapshot_takes_the_place_of_the_records_before_it() -> None:
         assert desk.create(idempotency_key="k") == "entry"
 
     run_virtual(run)
+
+
+def test_a_run_gives_no_id_that_an_earlier_run_may_have_given_to_an_order_that_it_refused() -> None:
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        first.oms.record_start("17000000000000990042", clock.timestamp_ms())
+        again = restarted(first)
+        assert again.oms.last_oid() == "17000000000000990042"
+        await live(again)
+        assert (
+            again.oms.last_oid() == "17000000000000990042"
+        )  # the clock was set back since: ids go on above this one
+
+    run_virtual(run)

@@ -105,3 +105,20 @@ async def test_an_order_whose_cancel_was_refused_is_still_looked_after(desk: Des
     desk.on_status(ACCOUNT, "reconnected")
     await asyncio.sleep(10)
     assert desk.names == ["CANCEL_FAILED", "CANCELED"]
+
+
+@desk_test
+async def test_executions_are_asked_for_by_the_venues_id_wherever_it_is_known(desk: Desk) -> None:
+    asked: list[str | None] = []
+
+    async def query_fills(_symbol: str, _oid: str, eid: str | None) -> list[ev.OrderEvent]:
+        asked.append(eid)
+        return []
+
+    desk.venue.query_fills = query_fills  # type: ignore[method-assign]  # the venue of this test answers otherwise
+    unacknowledged = desk.create()
+    acknowledged = await live(desk)
+    for oid, eid in ((unacknowledged, "8"), (acknowledged, None)):
+        answer = desk.venue.event(oid, K.ACCEPTED, QUERY, filled=Decimal("0.004"), eid=eid)
+        await desk.reconciler._doubts.take(desk.venue, answer)
+    assert asked == ["8", "7"]
