@@ -9,7 +9,9 @@ promises it, and code may rely on it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import selectors
+import weakref
 from datetime import UTC
 from typing import Any
 
@@ -40,7 +42,19 @@ class SeededLoop(asyncio.SelectorEventLoop):
         self._time = _NoSockets()
         self._entropy = entropy
         self.steps = 0  # turns of the loop so far
+        self._begun = itertools.count()
+        self._numbers: weakref.WeakKeyDictionary[asyncio.Task[Any], int] = weakref.WeakKeyDictionary()
         super().__init__(self._time)
+        self.set_task_factory(self._make_task)
+
+    def _make_task(self, _loop: Any, work: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.Task(work, loop=self, **options)
+        self._numbers[task] = next(self._begun)
+        return task
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """What runs, in the order of its beginning. asyncio's own set is in the order of memory addresses."""
+        return sorted(asyncio.all_tasks(self), key=self._numbers.__getitem__)
 
     def time(self) -> float:
         return self._time.now

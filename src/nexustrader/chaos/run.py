@@ -205,7 +205,7 @@ class Run:
             self.life.was_killed = True
         self.world.process.kill()
         self.history.note("kill", b"")
-        for task in asyncio.all_tasks(self.loop):
+        for task in self.loop.tasks():
             if task not in self._own:
                 self._dead.add(task)
                 task.cancel()
@@ -426,7 +426,7 @@ class Run:
         """Let go of what dead processes left waiting."""
         self.loop.set_exception_handler(lambda _loop, _context: None)
         for _ in range(3):
-            tasks = asyncio.all_tasks(self.loop)
+            tasks = self.loop.tasks()
             if not tasks:
                 break
             for task in tasks:

@@ -34,7 +34,7 @@ class TaskManager:
         self.on_dead = on_dead
         self.dead_count = 0
         self._loop = loop
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in the order of their beginning, on every machine
         self._shutdown_event = asyncio.Event()
         self._hurry_event = asyncio.Event()
         self._signal_count = 0
@@ -46,7 +46,7 @@ class TaskManager:
     def create_task(self, coro: Coroutine[Any, Any, T], name: str | None = None) -> asyncio.Task[T]:
         """Runs `coro` on the loop and holds it until it ends. Engine's thread only."""
         task = self._loop.create_task(coro, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._on_done)
         return task
 
@@ -56,7 +56,7 @@ class TaskManager:
         return sorted(task.get_name() for task in self._tasks)
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         exc = None if task.cancelled() else task.exception()
         if exc is None:
             return
@@ -71,9 +71,10 @@ class TaskManager:
 
         Returns the names of those that did not end. A hurry (the second signal) ends the wait at once.
         """
-        pending = {task for task in self._tasks if task is not asyncio.current_task()}
-        for task in pending:
+        begun = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in begun:
             task.cancel()
+        pending = set(begun)
         hurry = self._loop.create_task(self._hurry_event.wait())
         deadline_s = self._loop.time() + timeout_s
         try:

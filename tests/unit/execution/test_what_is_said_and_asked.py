@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from desk import ACCOUNT, Desk, desk_test, live
+from desk import ACCOUNT, Desk, FullDisk, desk_test, live
+from nexustrader.config import RiskConfig
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion
 from virtual_time import LoopClock, run_virtual
@@ -122,3 +123,18 @@ async def test_executions_are_asked_for_by_the_venues_id_wherever_it_is_known(de
         answer = desk.venue.event(oid, K.ACCEPTED, QUERY, filled=Decimal("0.004"), eid=eid)
         await desk.reconciler._doubts.take(desk.venue, answer)
     assert asked == ["8", "7"]
+
+
+def test_an_amendment_that_could_not_be_journalled_takes_no_room_in_the_limits() -> None:
+    async def run(clock: LoopClock) -> None:
+        desk = Desk(clock, FullDisk(), RiskConfig(position_max=Decimal("0.05")))
+        oid = await live(desk)
+        desk.journal.full = True
+        desk.ems.amend(oid, price=None, amount=Decimal("0.04"), params={})
+        desk.journal.full = False
+        assert desk.state(oid).amount == Decimal("0.01")
+        other = desk.create(amount=Decimal("0.04"))
+        await desk.settle()
+        assert desk.state(other).is_open, "together they are 0.05"
+
+    run_virtual(run)
