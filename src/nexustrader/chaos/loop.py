@@ -54,7 +54,8 @@ class SeededLoop(asyncio.SelectorEventLoop):
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """What runs, in the order of its beginning. asyncio's own set is in the order of memory addresses."""
-        return sorted(asyncio.all_tasks(self), key=self._numbers.__getitem__)
+        # A recorder of sessions makes tasks of its own, which have no number.
+        return sorted(asyncio.all_tasks(self), key=lambda task: self._numbers.get(task, -1))
 
     def time(self) -> float:
         return self._time.now
