@@ -227,6 +227,7 @@ class Engine:
         if self._recorder is not None:
             self._recorder.close()
         await self._connections.stop()
+        self._core.oms.mark_delivered()  # the next run must not tell again what was told just now
         if self._mirror is not None:
             await self._mirror.close()
         left = await self._task_manager.cancel_all(TASKS_CANCEL_TIMEOUT_S)

@@ -16,6 +16,7 @@ from boundaries import STRATEGY_ID, USER_ID
 from crash_run import MEANWHILE, Life, Run, venue
 from fork_server import ForkServer
 from stores import STORES, Store, mirror_on
+from verdicts import complaints_of_retelling
 
 from postgres_server import Server
 
@@ -169,8 +170,11 @@ class Suite:
             await run.meanwhile(plan.meanwhile)
             if self._store.is_lost:
                 run.lose_machine()
-            await run.live()
-            return [*_manners(plan, struck), *run.verdict()]
+            next_life = await run.live()
+            found = [*_manners(plan, struck), *run.verdict()]
+            if plan.strike != "kill":
+                found += complaints_of_retelling(struck.heard, next_life.heard)
+            return found
 
     @contextlib.asynccontextmanager
     async def _run(self) -> AsyncIterator[Run]:

@@ -65,3 +65,11 @@ def complaints_of_telling(lives: Sequence[Sequence[Heard]], truths: Sequence[Any
                 yield f"I20: the end of order {order['client_id']} ({order['status']}) was never told"
             if told[order["client_id"], "failed"]:
                 yield f"I8: order {order['client_id']} was told as failed, and the venue has had it"
+
+
+def complaints_of_retelling(before: Sequence[Heard], after: Sequence[Heard]) -> Iterator[str]:
+    """Between an orderly stop and the next start nothing is told twice."""
+    heard = {(one.oid, one.notice, one.price, one.filled) for one in before}
+    for one in after:
+        if one.recovered and (one.oid, one.notice, one.price, one.filled) in heard:
+            yield f"I20: {one.notice} of order {one.oid} was told again after an orderly stop"

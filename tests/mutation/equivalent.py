@@ -16,7 +16,28 @@ class Equivalent(NamedTuple):
     reason: str
 
 
+ERRAND = (
+    "the errand that would be begun asks nothing of an order that has ended: the condition only spares it"
+)
 EQUIVALENTS: tuple[Equivalent, ...] = (
+    Equivalent(
+        "execution/ems.py",
+        "if after is None or after.is_closed:",
+        "if after is None and after.is_closed:",
+        ERRAND,
+    ),
+    Equivalent(
+        "execution/ems.py",
+        "if after is None or after.is_closed:",
+        "if after is None or False:",
+        ERRAND,
+    ),
+    Equivalent(
+        "execution/request.py",
+        "route: Route = Route.REST",
+        "route: Route = Route.WS",
+        "whoever makes a request names its route",
+    ),
     Equivalent(
         "execution/admission.py",
         "if gate is not None and not gate.is_open and reason is None:",

@@ -1,8 +1,8 @@
 """Generic mutants: small faults of the kind that slips in, put anywhere into `domain` and `execution`.
 
-Left out by construction, because no behaviour that anybody promised hangs on it: docstrings, annotations, log lines,
-texts (reasons, messages) and what builds them, asserts, imports, `__repr__`, options of classes, and whatever gives
-the same syntax tree again. What a sample draws depends on the seed and the code alone.
+Left out by construction, because no behaviour that anybody promised hangs on it: docstrings, annotations, protocols,
+log lines, texts (reasons, messages) and what builds them, asserts, imports, `__repr__`, options of classes, schedules
+of waits, and whatever gives the same syntax tree again. What a sample draws depends on the seed and the code alone.
 """
 
 from __future__ import annotations
@@ -273,6 +273,12 @@ def _is_out_of_bounds(node: ast.AST) -> bool:
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
+        case ast.ClassDef(bases=[ast.Name(id="Protocol"), *_]):
+            return True
+        case ast.Assign(targets=[ast.Name(id="unforeseen")]):  # whether a log line comes with a traceback
+            return True
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Tuple(elts=[ast.Constant(), *_])):
+            return name.isupper()  # a schedule of waits: one second more or less means nothing
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             return name.startswith("__") or _is_type(value)
         case ast.keyword(arg="reason" | "message" | "name"):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from desk import ACCOUNT, Desk, FullDisk, desk_test, live
+from desk import ACCOUNT, SYMBOL, Desk, FullDisk, desk_test, live
 from nexustrader.config import RiskConfig
+from nexustrader.constants import OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion
+from nexustrader.execution.health import Health
 from virtual_time import LoopClock, run_virtual
 
 K = ev.EventKind
@@ -136,5 +138,62 @@ def test_an_amendment_that_could_not_be_journalled_takes_no_room_in_the_limits()
         other = desk.create(amount=Decimal("0.04"))
         await desk.settle()
         assert desk.state(other).is_open, "together they are 0.05"
+
+    run_virtual(run)
+
+
+@desk_test
+async def test_an_order_whose_result_is_still_to_come_is_waited_for(desk: Desk) -> None:
+    assert not desk.ems.is_waiting
+    desk.create()
+    assert desk.ems.is_waiting
+    desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
+    assert not desk.ems.is_waiting
+
+
+def test_an_order_that_ended_by_itself_is_no_part_of_a_cancel_of_all_that_failed() -> None:
+    async def run(clock: LoopClock) -> None:
+        desk = Desk(clock, is_alone=True)
+        oid, other = await live(desk), await live(desk)
+        desk.ems.cancel_all(ACCOUNT, SYMBOL)
+        desk.on_order_event(desk.venue.event(oid, K.CANCELED, eid="7"))
+        desk.venue.result(desk.venue.commands[-1], Conclusion.NOT_SENT, reason="not connected")
+        refused = [
+            record.oid
+            for record in desk.journal.replay()
+            if isinstance(record, ev.OrderEvent) and record.kind is K.CANCEL_REJECTED
+        ]
+        assert refused == [other]
+
+    run_virtual(run)
+
+
+def test_an_order_that_the_venue_does_not_show_is_no_news_that_the_stream_has_missed() -> None:
+    async def run(clock: LoopClock) -> None:
+        desk = Desk(clock, interval_s=60)
+        desk.reconciler.watch(ACCOUNT)
+        await asyncio.sleep(5)  # the round after the start
+        await live(desk)
+        await asyncio.sleep(120)
+        assert desk.names == ["CANCELED"], "denied often enough: it has ended unseen"
+        assert desk.venue.renewals == []
+
+    run_virtual(run)
+
+
+def test_the_health_of_an_order_that_is_taken_over_from_the_venue_is_looked_at_too() -> None:
+    async def run(clock: LoopClock) -> None:
+        desk = Desk(clock, adopt_foreign=True)
+        health = Health()
+        desk.oms.watch = health.on_fact
+        terms = {
+            "side": OrderSide.BUY,
+            "type": OrderType.LIMIT,
+            "amount": Decimal(1),
+            "price": Decimal(30_000),
+        }
+        desk.on_order_event(desk.venue.event("theirs", K.ACCEPTED, eid="9", filled=Decimal("0.5"), **terms))
+        assert desk.state("theirs").filled == Decimal("0.5")
+        assert health.count == 0
 
     run_virtual(run)
