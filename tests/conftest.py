@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ import pytest
 from hypothesis import settings
 
 import canaries
+from nexustrader.constants import ExchangeType
+from nexustrader.constants import settings as keys
+from nexustrader.kernel.log import shutdown_logging
 
 # How long one example takes says more about the machine than about the code; pytest's timeout bounds a test.
 settings.register_profile("suite", deadline=None)
@@ -39,6 +42,14 @@ def testdata() -> Path:
     if not value or not Path(value).is_dir():
         pytest.skip("NEXUSTRADER_TESTDATA does not name a folder with recorded venue data")
     return Path(value)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """An engine sets up logging, and a chaos run puts in credentials, for the whole process: not for the next test."""
+    yield
+    shutdown_logging()
+    keys.remove_overlay(ExchangeType.BINANCE.name)
 
 
 @pytest.fixture(autouse=True)

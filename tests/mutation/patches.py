@@ -25,7 +25,7 @@ class Mutant(NamedTuple):
         if found != 1:
             raise LookupError(
                 f"{self.name}: its place in {self.file} was found {found} times, not once; look where the code has "
-                f"gone and write the mutant anew:\n{self.old}"
+                f"gone and write the mutant anew:\n{self.old[:500]}"
             )
         return text.replace(self.old, self.new)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import house_rules
@@ -28,6 +29,12 @@ def test_package_keeps_the_rule(rule: Rule) -> None:
 
 def test_there_is_something_to_check() -> None:
     assert len(SOURCES) > 50
+
+
+def test_no_two_test_modules_have_the_same_name() -> None:
+    """pytest imports them by their names alone, and refuses the second one it meets: sometimes."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 TEXTS = (

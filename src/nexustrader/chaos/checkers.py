@@ -121,7 +121,10 @@ def check_told(history: History, core: EngineCore) -> Iterator[str]:
 
 
 def _told_by(life: Life) -> Iterator[str]:
-    """One life: nothing twice, nothing that did not happen, and, if it was not killed, all that happened."""
+    """One life: nothing twice, nothing that did not happen, and, if it came to its end, all that happened.
+
+    What a process that was killed, or could not start, has not told is for the next one to tell.
+    """
     resurrected = _resurrected(life)
     once: Counter[tuple[str, str, Decimal | None]] = Counter()
     told: Counter[tuple[str, str]] = Counter()
@@ -141,7 +144,7 @@ def _told_by(life: Life) -> Iterator[str]:
             endpoint != CANCEL_FAILED and count > due[oid, endpoint]
         ):  # of an ended order it is told without a fact
             yield f"I8: {endpoint} was told {count} times for order {oid} and happened {due[oid, endpoint]} times"
-    if not life.was_killed:
+    if life.has_started and not life.was_killed:
         for (oid, endpoint), count in due.items():
             if told[oid, endpoint] < count:
                 yield f"I20: {endpoint} happened to order {oid} and the strategy was not told"

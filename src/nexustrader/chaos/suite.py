@@ -14,6 +14,7 @@ from nexustrader.chaos.faults import FAULTS
 from nexustrader.chaos.plan import SPOT, TRADING_S, USDM, Outcome, Plan
 from nexustrader.chaos.run import Run
 from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.log import shutdown_logging
 
 MARKETS = (USDM, SPOT)
 SWARM_FAULTS_MAX = 6
@@ -106,6 +107,7 @@ def quiet() -> None:
 
     import loguru
 
+    shutdown_logging()
     loguru.logger.remove()
     warnings.simplefilter("ignore")
 
