@@ -55,11 +55,6 @@ MEANWHILE: dict[str, dict[str, Any]] = {
     "part": {"action": "fill_order", "part": "0.5"},
 }
 CASES = ("resting", *MEANWHILE, "unacked")
-DEFAULT_CASES = (
-    "resting",
-    "ended",
-    "unacked",
-)  # the others may wait for the venue's limits, a minute a round
 
 
 def say(event: str, **what: object) -> None:
@@ -256,7 +251,7 @@ def main() -> None:
     if given.side:
         run_engine(given.side, given.database, given.orders)
         return
-    for case in given.case or DEFAULT_CASES:
+    for case in given.case or CASES:
         rounds = [measure(case, given.orders, given.latency_ms) for _ in range(given.rounds)]
         print(json.dumps(figures(case, rounds)))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from nexustrader.constants import ExchangeType, InstrumentType, OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
@@ -149,6 +151,15 @@ class ScriptedVenue:
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         self._asked("fills")
         return self.fills.get(oid, [])
+
+    async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
+        self._asked("past fills")
+        fills = [fill for fills in self.fills.values() for fill in fills]
+        return [
+            msgspec.structs.replace(fill, oid="")
+            for fill in fills
+            if fill.timestamp >= since_ms and fill.symbol == symbol
+        ]
 
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
         self._asked("open orders")

@@ -157,6 +157,10 @@ class PlayedPort:
         answer: list[ev.OrderEvent] = await self._player.inquire("orders (fills)", self.account)
         return answer
 
+    async def query_fills_since(self, _symbol: str, _since_ms: int) -> list[ev.OrderEvent]:
+        answer: list[ev.OrderEvent] = await self._player.inquire("orders (past fills)", self.account)
+        return answer
+
     async def query_open_orders(self, _symbol: str | None = None) -> list[ev.OrderEvent]:
         answer: list[ev.OrderEvent] = await self._player.inquire("orders (open)", self.account)
         return answer

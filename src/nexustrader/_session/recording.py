@@ -126,6 +126,9 @@ class RecordingPort:
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         return await self._inquire("orders (fills)", self._port.query_fills(symbol, oid, eid))
 
+    async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
+        return await self._inquire("orders (past fills)", self._port.query_fills_since(symbol, since_ms))
+
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
         return await self._inquire("orders (open)", self._port.query_open_orders(symbol))
 

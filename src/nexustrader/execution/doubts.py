@@ -34,7 +34,7 @@ RESOLVE_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 CONFIRM_DELAYS_S = (1.0, 1.0, 1.0, 2.0, 4.0, 8.0)
 CONFIRM_END_ATTEMPTS = 3
 # A lost socket may leave hundreds of doubts; orders and cancels need connections too.
-QUESTIONS_AT_ONCE_MAX = 8
+QUESTIONS_AT_ONCE_MAX = 16
 
 TellWsResult = Callable[[str, WsOrderResultType, str | None], None]
 TellRefused = Callable[[ev.CommandResult], None]
@@ -318,6 +318,10 @@ class Doubts:
         """Apply a query's answer, after the single fills that we have not seen yet: they carry the fees."""
         state = self._oms.get(answer.oid)
         if state is not None and answer.filled is not None and answer.filled > state.filled:
+            if answer.amount is not None and answer.amount > state.amount:
+                # Race: it was amended while nobody listened; by the old amount its fills would seem to be its end.
+                terms = msgspec.structs.replace(answer, kind=ev.EventKind.ACCEPTED, filled=None, average=None)
+                self._oms.apply(terms)
             try:
                 for fill in await port.query_fills(state.symbol, state.oid, answer.eid or state.eid):
                     self._oms.apply(fill)

@@ -27,6 +27,7 @@ from nexustrader.error import NexusTraderError
 from nexustrader.execution.doubts import Doubts
 from nexustrader.execution.errands import Errands, Spawn
 from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.past_fills import take_past_fills
 from nexustrader.execution.policy import RECONCILE_INTERVAL_S
 from nexustrader.execution.unknowns import UNKNOWN_QUARANTINE_MS, Quarantine, Release, Unknowns
 from nexustrader.kernel.log import get_logger
@@ -249,12 +250,17 @@ class Reconciler:
         if why is Round.ROUTINE and (news or missing):
             await asyncio.sleep(STREAM_SETTLE_S)  # the list may be ahead of the stream
         found = [answer.oid for answer in news if self._is_news(answer)]
+        if why is not Round.ROUTINE:
+            await take_past_fills(port, self._oms, self._orders_of([*found, *missing]))
         for answer in answers:
             await self._doubts.take(port, answer)
         settled = await asyncio.gather(*(self._settle_missing(oid) for oid in missing))
         if why is Round.START:
             self._follow_changes_of_earlier_run(port.account)
         return found + [oid for oid, has_news in zip(missing, settled, strict=True) if has_news]
+
+    def _orders_of(self, oids: list[str]) -> list[OrderState]:
+        return [state for state in map(self._oms.get, oids) if state is not None]
 
     def _is_expected(self, state: OrderState, port: VenuePort, why: Round) -> bool:
         """Whether the venue's list of open orders has to hold this one."""

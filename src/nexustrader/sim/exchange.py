@@ -20,10 +20,11 @@ from nexustrader.error import NexusTraderError, OrderError
 from nexustrader.kernel.clock import NS_PER_MS
 from nexustrader.kernel.ports import Clock, TimerHandle, VenueSink
 from nexustrader.schema import BookL1, Kline, Trade
+from nexustrader.sim import facts
 from nexustrader.sim.account import Applied, SimAccount
 from nexustrader.sim.admission import not_traded, sim_order, unusable
 from nexustrader.sim.convert import to_sim_instrument
-from nexustrader.sim.facts import REJECTED, Placed, acked, answer, fact, fill_answers, lost
+from nexustrader.sim.facts import REJECTED, Placed, answer, fact
 from nexustrader.sim.matching import MatchingEngine
 from nexustrader.sim.money import MONEY
 from nexustrader.sim.quoted import QuotedMarket
@@ -260,24 +261,24 @@ class SimExchange:
             del self._orders[command.oid]
             self._conclude(kind, command, REJECTED[events[0].reason])
             return
-        facts = self._book(market, events)
-        self._conclude(kind, command, None, (acked(placed, self._clock.timestamp_ms()),))
-        self._report(market, facts)
+        news = self._book(market, events)
+        self._conclude(kind, command, None, (facts.acked(placed, self._clock.timestamp_ms()),))
+        self._report(market, news)
 
     def _cancel(self, command: ev.Cancel) -> None:
         placed = self._orders.get(command.oid)
-        reason = _not_open(command.oid, placed)
+        reason = facts.not_open(command.oid, placed)
         if placed is None or reason is not None:
             self._conclude(CommandKind.CANCEL, command, reason)
             return
         market = self._known(command.symbol)
-        facts = self._book(market, market.engine.cancel(placed.state.order_id))
+        news = self._book(market, market.engine.cancel(placed.state.order_id))
         self._conclude(CommandKind.CANCEL, command, None)
-        self._report(market, facts)
+        self._report(market, news)
 
     def _amend(self, command: ev.Amend) -> None:
         placed = self._orders.get(command.oid)
-        reason = _not_open(command.oid, placed)
+        reason = facts.not_open(command.oid, placed)
         if placed is None or reason is not None:
             self._conclude(CommandKind.AMEND, command, reason)
             return
@@ -287,7 +288,7 @@ class SimExchange:
             wanted = placed.state.snapshot()
             wanted.price = wanted.price if command.price is None else market.sim.to_ticks(command.price)
             wanted.lots = wanted.lots if command.amount is None else market.sim.to_lots(command.amount)
-            reason = _not_open(command.oid, placed) or self._unaffordable(market, wanted)
+            reason = facts.not_open(command.oid, placed) or self._unaffordable(market, wanted)
             if reason is None:
                 self._tell(market, market.deepen(wanted, self.settings.ticks_behind_touch))
                 events = market.engine.amend(wanted.order_id, wanted.price, wanted.lots)
@@ -296,9 +297,9 @@ class SimExchange:
         if reason is not None:
             self._conclude(CommandKind.AMEND, command, reason)
             return
-        facts = self._book(market, events)
+        news = self._book(market, events)
         self._conclude(CommandKind.AMEND, command, None)
-        self._report(market, facts)
+        self._report(market, news)
 
     def _cancel_all(self, command: ev.CancelAll) -> None:
         market = self._market(command.symbol)
@@ -306,9 +307,9 @@ class SimExchange:
             reason = f"{command.symbol} is not traded by {self.account}"
             self._conclude(CommandKind.CANCEL_ALL, command, reason)
             return
-        facts = self._book(market, market.engine.cancel_all(self.account))
+        news = self._book(market, market.engine.cancel_all(self.account))
         self._conclude(CommandKind.CANCEL_ALL, command, None)
-        self._report(market, facts)
+        self._report(market, news)
 
     # -- checks ------------------------------------------------------------------------------------------------
 
@@ -357,7 +358,7 @@ class SimExchange:
 
     def _book(self, market: QuotedMarket, events: Iterable[MatchEvent]) -> list[ev.OrderEvent]:
         """Books what the engine reports, before anybody hears of it, and returns it as facts."""
-        facts = []
+        news: list[ev.OrderEvent] = []
         now_ms = self._clock.timestamp_ms()
         for event in events:
             applied = self.ledger.apply(event)
@@ -369,12 +370,12 @@ class SimExchange:
             told = fact(placed, event, applied, now_ms)
             if told is None:
                 continue
-            facts.append(told)
+            news.append(told)
             if applied is not None:
                 placed.fills.append(told)
                 if self._observe is not None:
                     self._observe(told, applied)
-        return facts
+        return news
 
     def _close(self, placed: Placed) -> None:
         self._closed[placed.command.oid] = None
@@ -387,11 +388,11 @@ class SimExchange:
         if events:
             self._report(market, self._book(market, events))
 
-    def _report(self, market: QuotedMarket, facts: list[ev.OrderEvent]) -> None:
+    def _report(self, market: QuotedMarket, news: list[ev.OrderEvent]) -> None:
         """Facts about orders first, then what they did to balances and the position."""
-        for told in facts:
+        for told in news:
             self._out.on_order_event(told)
-        has_fills = any(told.fill is not None for told in facts)
+        has_fills = any(told.fill is not None for told in news)
         is_spot = market.sim.kind == "spot"
         if is_spot or has_fills:
             self._report_balances((market.sim.base, market.sim.quote) if is_spot else (market.sim.settle,))
@@ -470,12 +471,15 @@ class SimExchange:
             return None
         if self._keeper is None or sent_ms >= self._born_ms:
             return None
-        return lost(self.account, symbol, oid, eid, self._clock.timestamp_ms())
+        return facts.lost(self.account, symbol, oid, eid, self._clock.timestamp_ms())
 
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         del symbol, eid  # the id names the order
         placed = self._orders.get(oid)
-        return [] if placed is None else fill_answers(placed)
+        return [] if placed is None else facts.fill_answers(placed)
+
+    async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
+        return facts.fills_since(self._orders.values(), symbol, since_ms)
 
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
         now_ms = self._clock.timestamp_ms()
@@ -491,10 +495,3 @@ class SimExchange:
 
     async def query_positions(self) -> list[ev.PositionEvent]:
         return [self._position_event(p.symbol, snapshot=True) for p in self.ledger.positions()]
-
-
-def _not_open(oid: str, placed: Placed | None) -> str | None:
-    """Why an order can be neither cancelled nor amended, or None."""
-    if placed is None:
-        return f"order {oid} is not known"
-    return None if placed.state.is_open else f"order {oid} is not open, it is {placed.state.status}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -168,3 +168,20 @@ def lost(account: str, symbol: str, oid: str, eid: str | None, now_ms: int) -> e
 def fill_answers(placed: Placed) -> list[ev.OrderEvent]:
     """The order's executions as a query would show them."""
     return [msgspec.structs.replace(event, source=Source.QUERY) for event in placed.fills]
+
+
+def fills_since(orders: Iterable[Placed], symbol: str, since_ms: int) -> list[ev.OrderEvent]:
+    """All orders' executions as a list of the account's trades would show them: by the venue's id alone."""
+    return [
+        msgspec.structs.replace(event, oid="")
+        for placed in orders
+        for event in fill_answers(placed)
+        if event.symbol == symbol and event.timestamp >= since_ms
+    ]
+
+
+def not_open(oid: str, placed: Placed | None) -> str | None:
+    """Why an order can be neither cancelled nor amended, or None."""
+    if placed is None:
+        return f"order {oid} is not known"
+    return None if placed.state.is_open else f"order {oid} is not open, it is {placed.state.status}"

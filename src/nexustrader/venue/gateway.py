@@ -409,6 +409,22 @@ class Gateway:
         reply = await self._session.ask(self._venue.fills_request(self._type, instrument.venue_symbol, eid))
         return self._venue.parse_fills(self._type, self.account, oid, self._by_venue_symbol.get, reply.body)
 
+    async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
+        """Page by page. Raises what a page raises: half an answer is none."""
+        native, found, after = self._instrument(symbol).venue_symbol, [], None
+        while True:
+            reply = await self._session.ask(
+                self._venue.fills_since_request(self._type, native, since_ms, after)
+            )
+            page = self._venue.parse_fills(
+                self._type, self.account, "", self._by_venue_symbol.get, reply.body
+            )
+            found += page
+            last = page[-1].fill if len(page) >= self._venue.spec.fills_page else None
+            if last is None:
+                return found
+            after = last.trade_id
+
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
         native = self._instrument(symbol).venue_symbol if symbol is not None else None
         reply = await self._session.ask(self._venue.open_orders_request(self._type, native))

@@ -85,6 +85,7 @@ class VenueSpec(msgspec.Struct, frozen=True):
     streams_per_socket: int
     listen_key_keepalive_ms: int = 0
     query_lag_ms_max: int = 0  # how far answers to queries may be behind the stream
+    fills_page: int = 1_000  # how many executions one answer holds at most
     client_id_unique_forever: bool = False
     topic_prefix: bytes = b""  # how a data frame begins, up to its topic; empty where frames begin otherwise
 
@@ -247,6 +248,11 @@ class Venue(Protocol):
     ) -> Request: ...
     def open_orders_request(self, account_type: AccountType, venue_symbol: str | None) -> Request: ...
     def fills_request(self, account_type: AccountType, venue_symbol: str, eid: str) -> Request: ...
+    def fills_since_request(
+        self, account_type: AccountType, venue_symbol: str, since_ms: int, after: str | None
+    ) -> Request:
+        """Executions of all orders, oldest first, one full page; `after` is the last trade id of the page before."""
+
     def parse_orders(
         self, account_type: AccountType, account: str, resolve: Resolve, body: bytes
     ) -> list[ev.OrderEvent]:

@@ -454,6 +454,10 @@ async def test_queries_answer_as_a_venue_would() -> None:
     (fill,) = await venue.query_fills(PERP, done, None)
     assert fill.source is ev.Source.QUERY
     assert await venue.query_fills(PERP, "stranger", None) == []
+    (again,) = await venue.query_fills_since(PERP, fill.timestamp)
+    assert (again.oid, again.eid, again.fill) == ("", answer.eid, fill.fill)
+    assert await venue.query_fills_since(PERP, fill.timestamp + 1) == []
+    assert await venue.query_fills_since(SPOT, 0) == []
     assert await venue.query_order(PERP, "stranger", None) is None
     assert [b.asset for b in await venue.query_balances()] == ["USDT"]
     (position,) = await venue.query_positions()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import parse_qs, urlsplit
 
 from memory_transport import answers
 from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.error import NotSent, OutcomeUnknown
-from venue_account import OID, Account, account_test, http
+from nexustrader.venue.transport import HttpAnswer
+from venue_account import OID, SYMBOL, Account, account_test, http
 
 
 @account_test
@@ -216,3 +218,27 @@ async def test_a_ban_told_on_the_order_socket_silences_the_requests_after_it(a: 
     a.reply({"status": 418, "error": error})
     await asyncio.sleep(0.1)
     assert a.session.banned_ms() > 50_000
+
+
+@account_test
+async def test_past_executions_are_read_page_by_page_until_one_is_not_full(a: Account) -> None:
+    def trades(_method: str, url: str) -> HttpAnswer:
+        query = parse_qs(urlsplit(url).query)
+        first = int(query["fromId"][0]) if "fromId" in query else 1
+        rows = [
+            {"symbol": "BTCUSDT", "id": trade, "orderId": 7, "price": "1", "qty": "1", "commission": "0",
+             "commissionAsset": "USDT", "time": 5}
+            for trade in range(first, min(first + int(query["limit"][0]), 2_501))
+        ]  # fmt: skip
+        return HttpAnswer(200, {}, json.dumps(rows).encode())
+
+    a.transport.answer = trades
+    fills = await a.gateway.query_fills_since(SYMBOL, 4)
+    assert [fill.fill.trade_id for fill in fills if fill.fill] == [str(n) for n in range(1, 2_501)]
+    assert {fill.eid for fill in fills} == {"7"}
+    asked = [parse_qs(urlsplit(url).query) for _, url in a.transport.requests if "Trades" in url]
+    assert [("startTime" in query, query.get("fromId")) for query in asked] == [
+        (True, None),
+        (False, ["1001"]),
+        (False, ["2001"]),
+    ]

@@ -176,6 +176,26 @@ def test_amending_needs_both_values_and_futures(spot, perp):
             ),
         ),
         (
+            VENUE.fills_since_request(SPOT, "BTCUSDT", 1_700_000_000_000, None),
+            Request(
+                "GET",
+                "/api/v3/myTrades",
+                (("symbol", "BTCUSDT"), ("startTime", "1700000000000"), ("limit", "1000")),
+                Security.SIGNED,
+                20,
+            ),
+        ),
+        (
+            VENUE.fills_since_request(USD_M, "BTCUSDT", 1_700_000_000_000, "28"),
+            Request(
+                "GET",
+                "/fapi/v1/userTrades",
+                (("symbol", "BTCUSDT"), ("fromId", "29"), ("limit", "1000")),
+                Security.SIGNED,
+                5,
+            ),
+        ),
+        (
             VENUE.balances_request(SPOT),
             Request("GET", "/api/v3/account", (("omitZeroBalances", "true"),), Security.SIGNED, 20),
         ),

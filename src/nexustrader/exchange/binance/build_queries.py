@@ -7,10 +7,8 @@ from msgspec.structs import replace
 from nexustrader.constants import AccountType
 from nexustrader.error import Denied
 from nexustrader.exchange.binance.parse_market import checked_interval
-from nexustrader.exchange.binance.spec import product_of
+from nexustrader.exchange.binance.spec import FILLS_PAGE, product_of
 from nexustrader.venue.spec import Request, Security
-
-_FILLS_WEIGHT = 5
 
 
 def klines_request(
@@ -58,7 +56,17 @@ def open_orders_request(account_type: AccountType, venue_symbol: str | None) -> 
 def fills_request(account_type: AccountType, venue_symbol: str, eid: str) -> Request:
     product = product_of(account_type)
     which = (("symbol", venue_symbol), ("orderId", eid))
-    return _asked(f"{product.root}/{product.fills}", which, _FILLS_WEIGHT)
+    return _asked(f"{product.root}/{product.fills}", which, product.fills_weights[0])
+
+
+def fills_since_request(
+    account_type: AccountType, venue_symbol: str, since_ms: int, after: str | None
+) -> Request:
+    """A page of all orders' executions. A page is begun by a time or by a trade id, never by both."""
+    product = product_of(account_type)
+    begin = ("startTime", str(since_ms)) if after is None else ("fromId", str(int(after) + 1))
+    which = (("symbol", venue_symbol), begin, ("limit", str(FILLS_PAGE)))
+    return _asked(f"{product.root}/{product.fills}", which, product.fills_weights[1])
 
 
 def _asked(path: str, params: tuple[tuple[str, str], ...], weight: int) -> Request:

@@ -26,6 +26,7 @@ PROCESSING_MS_MAX = 10_000  # the venue gives up on its own backend after this
 QUERY_LAG_MS_MAX = 10_000  # answers come from copies that follow the matching engine at a distance
 INTERVAL_LETTERS_MS: Mapping[str, int] = {"S": 1_000, "M": 60_000, "H": 3_600_000, "D": 86_400_000}
 BOOK_DEPTHS = ("5", "10", "20")
+FILLS_PAGE = 1_000
 
 SPEC = VenueSpec(
     exchange=EXCHANGE,
@@ -34,6 +35,7 @@ SPEC = VenueSpec(
     ack_timeout_ms=5_000,
     absence_horizon_ms=RECV_WINDOW_MS + PROCESSING_MS_MAX + QUERY_LAG_MS_MAX,
     query_lag_ms_max=QUERY_LAG_MS_MAX,
+    fills_page=FILLS_PAGE,
     subscribe_batch=50,
     subscribe_gap_ms=500,
     streams_per_socket=200,
@@ -69,6 +71,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     query_weight: int
     open_orders_weights: tuple[int, int]  # of one symbol, of all
     fills: str
+    fills_weights: tuple[int, int]  # of one order, of all
     # market streams
     channels: Mapping[DataType, Channel]
     intervals: frozenset[str]
@@ -101,6 +104,7 @@ SPOT = Product(
     query_weight=4,
     open_orders_weights=(6, 80),
     fills="myTrades",
+    fills_weights=(5, 20),
     channels={
         DataType.BOOKL1: Channel("/stream", "bookTicker"),
         DataType.BOOKL2: Channel("/stream", "depth{}@100ms"),
@@ -144,6 +148,7 @@ USD_M = Product(
     query_weight=1,
     open_orders_weights=(1, 40),
     fills="userTrades",
+    fills_weights=(5, 5),
     channels={
         DataType.BOOKL1: Channel("/public/stream", "bookTicker"),
         DataType.BOOKL2: Channel("/public/stream", "depth{}@100ms"),

@@ -88,6 +88,7 @@ class BinanceVenue:
     query_order_request = staticmethod(build_queries.query_order_request)
     open_orders_request = staticmethod(build_queries.open_orders_request)
     fills_request = staticmethod(build_queries.fills_request)
+    fills_since_request = staticmethod(build_queries.fills_since_request)
     parse_orders = staticmethod(orders.parse_orders)
     parse_fills = staticmethod(orders.parse_fills)
     is_not_found = staticmethod(parse_replies.is_not_found)
