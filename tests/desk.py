@@ -204,6 +204,7 @@ class Desk:
         self.told: list[tuple[str, Order]] = []
         self.is_held = False  # while true, what is told waits, as it does before `on_start`
         self.waiting: list[tuple[str, Order]] = []
+        self.on_tell: Callable[[str], object] | None = None  # what the strategy does when it is told
         self.ws_results: list[dict[str, Any]] = []
         self.published: list[tuple[str, Any]] = []
         self.cache = Cache()
@@ -264,6 +265,8 @@ class Desk:
             self.waiting.append((notice.value, order))
         else:
             self.told.append((notice.value, order))
+            if self.on_tell is not None:
+                self.on_tell(notice.value)
 
     def tell_waiting(self) -> None:
         """The strategy has started: it is told what waited, one after the other."""

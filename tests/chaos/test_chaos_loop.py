@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
 
 from nexustrader.chaos.loop import LoopClock, SeededLoop
+from nexustrader.kernel.clock import NS_PER_S
 from nexustrader.kernel.entropy import Entropy
 
 
@@ -87,6 +89,30 @@ def test_a_clock_follows_a_step_forward_and_goes_on_evenly_when_it_is_set_back()
         return [later - earlier for earlier, later in itertools.pairwise(readings)]
 
     assert run(work()) == [1_000, 6_000]
+
+
+def test_a_step_forward_calls_what_is_due_by_then_and_leaves_the_rest_at_its_time() -> None:
+    async def work() -> list[tuple[str, float]]:
+        loop = asyncio.get_running_loop()
+        clock = LoopClock(loop)
+        seen: list[tuple[str, float]] = []
+
+        def note(name: str) -> None:
+            seen.append((name, loop.time()))
+
+        began_ns = clock.timestamp_ns()
+        for name, after_s in (("late", 12), ("second", 3), ("first", 2)):
+            clock.call_at(began_ns + after_s * NS_PER_S, partial(note, name))
+        clock.call_at(began_ns + NS_PER_S, partial(note, "never")).cancel()
+        clock.step(10.0)
+        await asyncio.sleep(20)
+        return seen
+
+    assert run(work()) == [
+        ("first", pytest.approx(0)),
+        ("second", pytest.approx(0)),
+        ("late", pytest.approx(2)),
+    ]
 
 
 def test_a_blocked_loop_lets_time_pass_without_running_anything() -> None:

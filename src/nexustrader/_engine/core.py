@@ -71,6 +71,7 @@ class EngineCore:
     """Built once per engine; the `VenueSink` of every venue port.
 
     `tape` hears of all that goes in, once it is set; `desk` takes the strategy's orders in the place of `ems`.
+    One that is not `is_restartable` spares itself the proof of what was told.
     """
 
     tape: Tape | None = None
@@ -84,6 +85,7 @@ class EngineCore:
         *,
         spawn: Spawn,
         closed_orders_max: float = CLOSED_ORDERS_MAX,
+        is_restartable: bool = True,
     ) -> None:
         _require_strategy(config)
         self.config = config
@@ -103,7 +105,7 @@ class EngineCore:
             tell=self._notify,
             on_fill=self._on_fill,
             untold=self._count_untold,
-            later=self._later,
+            later=self._later if is_restartable else None,
             adopt_foreign=config.reconcile.foreign_orders == "adopt",
             closed_orders_max=closed_orders_max,
         )

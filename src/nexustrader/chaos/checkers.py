@@ -39,6 +39,7 @@ END_ENDPOINTS: Mapping[OrderStatus, str] = {
 }
 ENDS = frozenset(END_ENDPOINTS.values())
 TOLD_ONCE = frozenset({*ENDS, "pending", "partially_filled"})  # in one life, for one filled amount
+PROOF_S_MAX = 10.0  # until it is durable that something was told; a strategy may block for most of it
 CREATES = (b'"order.place"', b"POST /fapi/v1/order", b"POST /api/v3/order")
 
 
@@ -97,7 +98,7 @@ def check_told(history: History, core: EngineCore) -> Iterator[str]:
     ended: dict[str, str] = {}  # the last end told
     for life in history.lives:
         yield from _told_by(life)
-        for endpoint, order in life.told:
+        for _, endpoint, order in life.told:
             oid = core.oms.resolve(str(order.oid))
             if endpoint in ENDS:
                 if ended.get(oid) == endpoint and not order.recovered and oid not in _resurrected(life):
@@ -107,7 +108,7 @@ def check_told(history: History, core: EngineCore) -> Iterator[str]:
                 begun.add(oid)
     if history.lives[-1].is_whole:
         told_ever = Counter(
-            (str(order.oid), endpoint) for life in history.lives for endpoint, order in life.told
+            (str(order.oid), endpoint) for life in history.lives for _, endpoint, order in life.told
         )
         for (oid, endpoint), count in _due(history.lives[-1].happened).items():
             if told_ever[oid, endpoint] < count:
@@ -120,6 +121,20 @@ def check_told(history: History, core: EngineCore) -> Iterator[str]:
             yield f"I20: order {state.oid} is open, and the strategy was never told"
 
 
+def check_told_again(history: History) -> Iterator[str]:
+    """I8: the end that a process told of well before it was killed is not told again, not even as recovered."""
+    told: set[tuple[str, str]] = set()
+    for life in history.lives:
+        resurrected = _resurrected(life)
+        for _, endpoint, order in life.told:
+            if (str(order.oid), endpoint) in told and order.oid not in resurrected:
+                yield f"I8: {endpoint} was told again for order {order.oid}, although it was long told"
+        if life.killed_at_s is not None:
+            proven_at_s = life.killed_at_s - PROOF_S_MAX
+            told |= {(str(order.oid), what) for at_s, what, order in life.told if at_s < proven_at_s}
+        told = {(oid, what) for oid, what in told if what in ENDS and oid not in resurrected}
+
+
 def _told_by(life: Life) -> Iterator[str]:
     """One life: nothing twice, nothing that did not happen, and, if it came to its end, all that happened.
 
@@ -129,7 +144,7 @@ def _told_by(life: Life) -> Iterator[str]:
     once: Counter[tuple[str, str, Decimal | None]] = Counter()
     told: Counter[tuple[str, str]] = Counter()
     told_live: Counter[tuple[str, str]] = Counter()
-    for endpoint, order in life.told:
+    for _, endpoint, order in life.told:
         oid = str(order.oid)
         told[oid, endpoint] += 1
         told_live[oid, endpoint] += not order.recovered
@@ -164,8 +179,11 @@ def check_fills(history: History, life: Life, core: EngineCore) -> Iterator[str]
     yield from inv.fills_exactly_once(core.oms.orders(), life.fills, overfills)
 
 
-def check_replay(journal: MemoryJournal, core: EngineCore) -> Iterator[str]:
-    """I22: the journal, folded anew, gives the orders that the engine holds."""
+def check_replay(journal: MemoryJournal, core: EngineCore, truths: Mapping[str, Truth]) -> Iterator[str]:
+    """I22: the journal, folded anew, gives the orders, positions and idempotency keys that the engine holds.
+
+    What strangers trade moves a position too, and is in no journal: after a restart the venue's word stands for it.
+    """
     cache = Cache()
     portfolio = Portfolio(cache, core.instruments, lambda _balance: None)
     oms = OrderManager(
@@ -182,6 +200,32 @@ def check_replay(journal: MemoryJournal, core: EngineCore) -> Iterator[str]:
             continue  # refused here, before it was anything to journal
         if again != state:
             yield f"I22: order {state.oid} is {state} here and {again} by the journal"
+    shared = _shared(truths)
+    held, folded = core.portfolio.positions(), portfolio.positions()
+    yield from (
+        f"I22: position {key} is {held.get(key)} here and {folded.get(key)} by the journal"
+        for key in dict.fromkeys([*held, *folded])
+        if key[0] not in shared and held.get(key) != folded.get(key)
+    )
+    kept, read = dict(core.cache.idempotency_keys()), dict(cache.idempotency_keys())
+    yield from (
+        f"I22: the idempotency key {key} belongs to order {kept.get(key)} here and {read.get(key)} by the journal"
+        for key in dict.fromkeys([*kept, *read])
+        if kept.get(key) != read.get(key)
+    )
+
+
+def check_restated(restated: Iterable[ev.PositionEvent], truths: Mapping[str, Truth]) -> Iterator[str]:
+    """I6: where nobody else trades, fills alone make the position; a venue's word in their place hides a wrong sum."""
+    shared = _shared(truths)
+    for event in restated:
+        if event.account not in shared:
+            yield f"I6: position {event.symbol} was set to {event.signed_amount}, as if somebody else had traded"
+
+
+def _shared(truths: Mapping[str, Truth]) -> set[str]:
+    """The accounts on which strangers trade."""
+    return {account for account, truth in truths.items() if any(r.executions for r in truth.foreign())}
 
 
 def check_venue_orders(truth: Truth, history: History) -> Iterator[str]:
@@ -226,6 +270,20 @@ def check_converged(core: EngineCore, truth: Truth, account: str) -> Iterator[st
         if difference.startswith("fees") or _is_about_absent(difference, known_at_venue, ours):
             continue
         yield f"I17: {difference}"
+    yield from _check_terms(core, truth, account)
+
+
+def _check_terms(core: EngineCore, truth: Truth, account: str) -> Iterator[str]:
+    """I17: the terms of an ended order are those it had at the venue, too, amendments included."""
+    for record in truth.ours():
+        state = core.oms.get(record.client_id)
+        if state is None or state.price is None or state.account != account or record.is_open:
+            continue  # what is open is compared with everything else
+        if (state.price, state.amount) != (record.price, record.amount):
+            yield (
+                f"I17: order {state.oid} ended with {state.amount} at {state.price} here, with {record.amount} at "
+                f"{record.price} at the venue"
+            )
 
 
 def check_position_limit(truth: Truth, native: str, limit: Decimal) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,6 +26,14 @@ class Step(msgspec.Struct, frozen=True):
     by: ev.EventKind
 
 
+class Telling(NamedTuple):
+    """One thing the strategy was told, when, and by which of its callbacks."""
+
+    at_s: float
+    endpoint: str
+    order: Order
+
+
 class Life:
     """What one process of the engine has seen and told; a killed one is followed by another."""
 
@@ -38,8 +47,13 @@ class Life:
         self.happened: list[
             tuple[str, Told]
         ] = []  # the notices, with those of earlier lives' facts if it is whole
-        self.told: list[tuple[str, Order]] = []  # endpoint and snapshot, as the strategy got them
-        self.was_killed = False  # what it had not told yet is for the next one to tell
+        self.told: list[Telling] = []  # as the strategy got it
+        self.killed_at_s: float | None = None
+
+    @property
+    def was_killed(self) -> bool:
+        """True when what it had not told yet is for the next one to tell."""
+        return self.killed_at_s is not None
 
 
 class History:

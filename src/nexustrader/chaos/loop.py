@@ -93,8 +93,9 @@ def _is_step(handle: Any) -> bool:
 class LoopClock(EngineClock):
     """Engine time that is the loop's, `offset_s` away from the truth.
 
-    `step` is what a time server does. As the live clock, it follows a step forward at once, and goes on evenly when
-    the machine's clock is set back.
+    `step` is what a time server does. As the live clock, it follows a step forward, and what is due by then is called
+    at once; it goes on evenly when the machine's clock is set back. (The live clock looks once a second. What an engine
+    hears of a step is that look, so here it is the step itself.)
     """
 
     def __init__(
@@ -104,10 +105,13 @@ class LoopClock(EngineClock):
         self.timezone = UTC
         self._loop = loop
         self._start_ns = start_ms * NS_PER_MS + round(offset_s * NS_PER_S)
+        self._pending: dict[_Timer, None] = {}
 
     def step(self, seconds: float) -> None:
         """The machine's clock is set forward or back."""
         self._start_ns += max(0, round(seconds * NS_PER_S))
+        for timer in self._pending:
+            self._arm(timer)
 
     def timestamp_ns(self) -> int:
         return self._start_ns + round(self._loop.time() * NS_PER_S)
@@ -125,4 +129,34 @@ class LoopClock(EngineClock):
         return self._loop.call_soon(func)
 
     def call_at(self, when_ns: int, func: Call) -> TimerHandle:
-        return self._loop.call_at((when_ns - self._start_ns) / NS_PER_S, func)
+        timer = _Timer(when_ns, func, self._pending)
+        self._arm(timer)
+        return timer
+
+    def _arm(self, timer: _Timer) -> None:
+        timer.arm(self._loop, (timer.when_ns - self._start_ns) / NS_PER_S)
+
+
+class _Timer:
+    """A call at a time of a clock; where that is on the loop changes when the clock is set."""
+
+    def __init__(self, when_ns: int, func: Call, pending: dict[_Timer, None]) -> None:
+        self.when_ns = when_ns
+        self._func = func
+        self._pending = pending
+        self._handle: asyncio.TimerHandle | None = None
+        pending[self] = None
+
+    def arm(self, loop: asyncio.AbstractEventLoop, at_s: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = loop.call_at(at_s, self._call)
+
+    def cancel(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._pending.pop(self, None)
+
+    def _call(self) -> None:
+        del self._pending[self]
+        self._func()

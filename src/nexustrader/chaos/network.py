@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -26,6 +26,10 @@ LATENCY_MS_MIN = 1.0
 LATENCY_MS_MEAN = 8.0
 DEAD_PEER_S = 20.0  # what the WebSocket library takes to find that its pings are not answered
 ADDRESS = "10.0.0.1"
+
+
+T = TypeVar("T")
+FrameChange = Callable[["Pipe", bytes], list[tuple[float, bytes]]]
 
 
 class Watcher(Protocol):
@@ -79,8 +83,8 @@ class Network:
         self.watcher = watcher
         self.pipes: dict[Pipe, None] = {}
         self.sends = 0  # frames and requests that engines have sent
-        self.before_send: Callable[[bytes], None] | None = None
-        self.on_frame_down: Callable[[Pipe, bytes], list[tuple[float, bytes]]] | None = None
+        self.before_send: list[Callable[[bytes], None]] = []
+        self.frame_changes: list[FrameChange] = []
         self.on_met: Callable[[str], None] | None = None
         self._entropy = entropy
 
@@ -107,10 +111,20 @@ class Network:
             pipe.cut(reason, lose=self._entropy.random() < 0.5)
         return len(chosen)
 
+    def become(self, pipe: Pipe, payload: bytes) -> list[tuple[float, bytes]]:
+        """What becomes of one frame on its way down: frames, each with a delay in seconds."""
+        frames = [(0.0, payload)]
+        for change in self.frame_changes:
+            frames = [
+                (delay_s + more_s, changed)
+                for delay_s, frame in frames
+                for more_s, changed in change(pipe, frame)
+            ]
+        return frames
+
     def count_send(self, what: bytes) -> None:
         self.sends += 1
-        if self.before_send is not None:
-            self.before_send(what)
+        call_each(self.before_send, what)
         self.watcher.on_crossing("out", what)
 
 
@@ -254,9 +268,7 @@ class Pipe:
             if not weather.answers_pings and self._death is None:
                 self._death = self._loop.call_later(DEAD_PEER_S, self.cut, "pings are not answered")
             return
-        change = self._network.on_frame_down
-        frames = [(0.0, payload)] if change is None else change(self, payload)
-        for delay_s, frame in frames:
+        for delay_s, frame in self._network.become(self, payload):
             if delay_s:
                 self._loop.call_later(delay_s, self._queue_down, frame)
             else:
@@ -325,6 +337,12 @@ class _Peer:
 
     def abort(self) -> None:
         self._pipe.cut("connection reset by peer", lose=True)
+
+
+def call_each(hooks: list[Callable[[T], None]], what: T) -> None:
+    """Call every hook; a hook may remove itself."""
+    for hook in tuple(hooks):
+        hook(what)
 
 
 def _path_of(url: str) -> str:

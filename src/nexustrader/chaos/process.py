@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from nexustrader._engine.requests import Blocking
 from nexustrader._engine.storage import DeferredJournal
 from nexustrader.chaos.loop import LoopClock
-from nexustrader.chaos.network import ADDRESS, MemoryTransport, Network, Process
+from nexustrader.chaos.network import ADDRESS, MemoryTransport, Network, Process, call_each
 from nexustrader.config import Config
 from nexustrader.domain import events as ev
 from nexustrader.domain.snapshot import Snapshot
@@ -38,8 +38,11 @@ class Disk:
         self.failed_writes = 0
         self.appends = 0
         self.intents: dict[str, ev.Submit] = {}  # by oid: what is durable before anything leaves
-        self.before_append: Callable[[ev.Record], None] | None = None
-        self.after_append: Callable[[ev.Record], None] | None = None
+        self.restated: list[
+            ev.PositionEvent
+        ] = []  # where the venue's word took the place of what fills add up to
+        self.before_append: list[Callable[[ev.Record], None]] = []
+        self.after_append: list[Callable[[ev.Record], None]] = []
 
 
 class DiskJournal:
@@ -52,8 +55,7 @@ class DiskJournal:
 
     def append(self, record: ev.Record) -> int:
         disk = self._disk
-        if disk.before_append is not None:
-            disk.before_append(record)
+        call_each(disk.before_append, record)
         if not self._process.is_alive:
             raise JournalError("the process is dead; nothing was written")
         if disk.is_full:
@@ -63,8 +65,9 @@ class DiskJournal:
         disk.appends += 1
         if isinstance(record, ev.Submit):
             disk.intents[record.oid] = record
-        if disk.after_append is not None:
-            disk.after_append(record)
+        elif isinstance(record, ev.PositionEvent):
+            disk.restated.append(record)
+        call_each(disk.after_append, record)
         return seq
 
     def append_many(self, records: list[ev.Record]) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from nexustrader._engine.routing import account_key
 from nexustrader.chaos import checkers
 from nexustrader.chaos.faults import FAULTS
-from nexustrader.chaos.history import History, Life
+from nexustrader.chaos.history import History, Life, Telling
 from nexustrader.chaos.loop import LoopClock, SeededLoop
 from nexustrader.chaos.network import Network, Weather
 from nexustrader.chaos.plan import Outcome, Plan
@@ -51,6 +51,7 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
 SPOT_BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(2), "BNB": Decimal(100)}
 USDM_BALANCES = {"USDT": Decimal(100_000), "BNB": Decimal(100)}
 MARKET_STEP_MS = 250
+BURIAL_ROUNDS_MAX = 20  # what is cancelled may begin something else, to end in order
 
 
 class Run:
@@ -94,7 +95,6 @@ class Run:
         self._own: set[asyncio.Task[Any]] = set()
         self._processes = 0
         self._faults: list[asyncio.TimerHandle] = []
-        self._write_ahead: Callable[[bytes], None] | None = None
 
     # -- processes -------------------------------------------------------------------------------------------
 
@@ -117,8 +117,7 @@ class Run:
         core = self.core
         if not self.truths:
             self.truths = self._truths(config)
-            self._write_ahead = checkers.write_ahead(self.disk.intents, self.history.violate)
-            self.network.before_send = self._write_ahead
+            self.network.before_send.append(checkers.write_ahead(self.disk.intents, self.history.violate))
             self.history.on_step = self._step_checker()
         process = self.world.process
 
@@ -145,7 +144,8 @@ class Run:
         def on_told(endpoint: str, message: Any) -> None:
             if process.is_alive and endpoint in checkers.ORDER_ENDPOINTS:
                 oid = core.oms.resolve(str(message.oid))  # the user may have a name of his own for it
-                life.told.append((endpoint, msgspec.structs.replace(message, oid=oid)))
+                order = msgspec.structs.replace(message, oid=oid)
+                life.told.append(Telling(self.loop.time(), endpoint, order))
 
         core.on_told = on_told
         core.oms.watch = watch
@@ -202,7 +202,7 @@ class Run:
         if self.engine is not None:
             self._note_defects(self.engine)
         if self.life is not None:
-            self.life.was_killed = True
+            self.life.killed_at_s = self.loop.time()
         self.world.process.kill()
         self.history.note("kill", b"")
         for task in self.loop.tasks():
@@ -345,9 +345,10 @@ class Run:
         for handle in self._faults:
             handle.cancel()
         self.network.weather = Weather()
-        self.network.before_send = self._write_ahead
-        self.disk.before_append = self.disk.after_append = None
-        self.network.on_frame_down = None
+        del self.network.before_send[1:]  # the first is the checker of every send
+        self.network.frame_changes.clear()
+        self.disk.before_append.clear()
+        self.disk.after_append.clear()
         self.venue.faults.clear()
         self.disk.is_full = False
         if self.engine is None:
@@ -385,7 +386,9 @@ class Run:
         if life.is_whole:
             yield from checkers.check_fills(self.history, life, self.core)
         if not self.disk.failed_writes:  # what could not be journalled is not in the journal
-            yield from checkers.check_replay(self.disk.journal, self.core)
+            yield from checkers.check_told_again(self.history)
+            yield from checkers.check_replay(self.disk.journal, self.core, self.truths)
+        yield from checkers.check_restated(self.disk.restated, self.truths)
         for account, truth in self.truths.items():
             yield from checkers.check_venue_orders(truth, self.history)
             yield from checkers.check_known(self.core, truth, account)
@@ -406,6 +409,9 @@ class Run:
         if not self._engine_task.done():
             self.history.violate("I18: the engine did not end when it was asked to")
         self._note_defects(self.engine)
+        for truth in self.truths.values():
+            for text in checkers.check_venue_orders(truth, self.history):
+                self.history.violate(text)
 
     def _outcome(self) -> Outcome:
         records = [record for truth in self.truths.values() for record in truth.ours()]
@@ -425,7 +431,7 @@ class Run:
     def _bury(self) -> None:
         """Let go of what dead processes left waiting."""
         self.loop.set_exception_handler(lambda _loop, _context: None)
-        for _ in range(3):
+        for _ in range(BURIAL_ROUNDS_MAX):
             tasks = self.loop.tasks()
             if not tasks:
                 break

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nexustrader.chaos import checkers
 
 if TYPE_CHECKING:
-    from nexustrader.chaos.network import Pipe
+    from nexustrader.chaos.network import FrameChange, Pipe
     from nexustrader.chaos.run import Run
     from nexustrader.kernel.entropy import Entropy
 
@@ -54,10 +54,8 @@ def lose_replies(run: Run, entropy: Entropy) -> None:
 
 # -- frames on the way to the engine --------------------------------------------------------------------------
 
-Change = Callable[["Pipe", bytes], "list[tuple[float, bytes]]"]
 
-
-def _on_frames(run: Run, seconds: float, change: Change) -> None:
+def _on_frames(run: Run, seconds: float, change: FrameChange) -> None:
     """Change frames of the private stream for a while."""
 
     def on_user_frames(pipe: Pipe, frame: bytes) -> list[tuple[float, bytes]]:
@@ -65,11 +63,8 @@ def _on_frames(run: Run, seconds: float, change: Change) -> None:
             return [(0.0, frame)]
         return change(pipe, frame)
 
-    def end() -> None:
-        run.network.on_frame_down = None
-
-    run.network.on_frame_down = on_user_frames
-    run.later(seconds, end)
+    changes = run.network.frame_changes
+    _window(run, seconds, lambda: changes.append(on_user_frames), lambda: changes.remove(on_user_frames))
 
 
 def repeat_frames(run: Run, entropy: Entropy) -> None:
@@ -150,18 +145,15 @@ def half_open_with_pings(run: Run, entropy: Entropy) -> None:
 def cut_after_send(run: Run, entropy: Entropy) -> None:
     """Between the order's last byte and its acknowledgement."""
     keeps_order = entropy.random() < 0.5
-    check = run.network.before_send
 
     def before_send(what: bytes) -> None:
-        if check is not None:
-            check(what)
         if checkers.CREATES[0] in what:
-            run.network.before_send = check
+            run.network.before_send.remove(before_send)
             run.fire("cut_after_send")
             delay_s = 0.5 if keeps_order else 0.0
             run.later(delay_s * entropy.random(), lambda: run.network.cut_all("api"))
 
-    run.network.before_send = before_send
+    run.network.before_send.append(before_send)
 
 
 def cut_some(run: Run, entropy: Entropy) -> None:
@@ -217,35 +209,32 @@ def step_clock(run: Run, entropy: Entropy) -> None:
 def kill_at_append(run: Run, entropy: Entropy) -> None:
     """At a record of the journal: just before or just after it is durable."""
     left = entropy.randint(1, 12)
-    name = entropy.choice(("before_append", "after_append"))
+    hooks = entropy.choice((run.disk.before_append, run.disk.after_append))
 
     def on_append(_record: object) -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            setattr(run.disk, name, None)
+            hooks.remove(on_append)
             run.fire("kill_at_append")
             run.kill_and_restart(entropy.random() * 8)
 
-    setattr(run.disk, name, on_append)
+    hooks.append(on_append)
 
 
 def kill_at_send(run: Run, entropy: Entropy) -> None:
     """At a request: just before it leaves or just after, before its answer."""
-    check = run.network.before_send
     is_before = entropy.random() < 0.5
 
-    def before_send(what: bytes) -> None:
-        if check is not None:
-            check(what)
-        run.network.before_send = check
+    def before_send(_what: bytes) -> None:
+        run.network.before_send.remove(before_send)
         run.fire("kill_at_send")
         if is_before:
             run.kill_and_restart(entropy.random() * 8)
         else:
             run.soon(lambda: run.kill_and_restart(entropy.random() * 8))
 
-    run.network.before_send = before_send
+    run.network.before_send.append(before_send)
 
 
 def stop_and_start(run: Run, entropy: Entropy) -> None:

@@ -14,7 +14,8 @@ SYMBOL = "BTCUSDT-PERP.BINANCE"
 LOT = Decimal("0.001")
 POSITION_AIM = Decimal("0.15")  # beyond this it trades towards flat ...
 POSITION_LIMIT = Decimal("0.25")  # ... and this the risk gate has to hold at the venue, whatever is in doubt
-PRESSING_ACTS = 30  # how long one that presses keeps to a side
+PRESSING_ACTS = 30  # how long one that presses keeps to a side at most
+PRESSING_ANSWERS = 0.2  # of the news of orders on its side
 PRESSING_CROSSES = 0.6  # of what would rest
 OPEN_ORDERS_MAX = 8
 FAR = Decimal("0.002")  # how far from the touch a resting order may be, as a fraction
@@ -23,7 +24,8 @@ FAR = Decimal("0.002")  # how far from the touch a resting order may be, as a fr
 class RandomTrader(Strategy):
     """Acts every `pace_s` on average until `is_trading` is taken away; cancels half of what is open then.
 
-    One that `presses` goes to one side for a while with more than the limit allows: only the gate holds it.
+    One that `presses` goes to one side with more than the limit allows until it sees itself there: what it cannot
+    see, because no reply comes back, only the gate counts.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class RandomTrader(Strategy):
         self.acts = 0
         self._entropy = entropy
         self._keys = 0
+        self._pressed = OrderSide.SELL
+        self._pressed_since = 0  # how many acts there were before this side's
         self._actions: tuple[tuple[float, Callable[[], object]], ...] = (
             (0.40, self._rest),
             (0.15, self._cross),
@@ -53,6 +57,20 @@ class RandomTrader(Strategy):
 
     def on_bookl1(self, bookl1: BookL1) -> None:
         """The cache keeps it."""
+
+    def on_accepted_order(self, order: Order) -> None:
+        self._answer(order)
+
+    def on_partially_filled_order(self, order: Order) -> None:
+        self._answer(order)
+
+    def on_filled_order(self, order: Order) -> None:
+        self._answer(order)
+
+    def _answer(self, order: Order) -> None:
+        """Press on inside of a callback, while other news may still wait to be told."""
+        if self.presses and order.side is self._pressed and self._entropy.random() < PRESSING_ANSWERS:
+            self._act_at_random()
 
     def _act_at_random(self) -> None:
         if not self.is_trading or self.cache.bookl1(self.symbol) is None:
@@ -72,13 +90,20 @@ class RandomTrader(Strategy):
     # -- what it does ----------------------------------------------------------------------------------------
 
     def _side(self) -> OrderSide:
-        if self.presses:
-            return OrderSide.BUY if self.acts // PRESSING_ACTS % 2 else OrderSide.SELL
         position = self.cache.get_position(self.symbol)
         held = position.signed_amount if position is not None else Decimal(0)
+        if self.presses:
+            return self._press(held)
         if abs(held) >= POSITION_AIM:
             return OrderSide.SELL if held > 0 else OrderSide.BUY
         return self._entropy.choice((OrderSide.BUY, OrderSide.SELL))
+
+    def _press(self, held: Decimal) -> OrderSide:
+        is_there = (held if self._pressed.is_buy else -held) >= POSITION_AIM
+        if is_there or self.acts - self._pressed_since >= PRESSING_ACTS:
+            self._pressed = OrderSide.SELL if self._pressed.is_buy else OrderSide.BUY
+            self._pressed_since = self.acts
+        return self._pressed
 
     def _amount(self) -> Decimal:
         return LOT * (self._entropy.randint(20, 150) if self.presses else self._entropy.randint(1, 60))

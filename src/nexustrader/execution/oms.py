@@ -14,6 +14,7 @@ of a restart are told apart by `Order.recovered`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -82,6 +83,7 @@ class OrderManager:
         self._shared: set[str] = set()  # accounts on which orders of strangers were seen
         self._recovering: set[str] = set()  # accounts whose facts happened, or were told, in an earlier run
         self._unsettled: set[str] = set()  # oids of an earlier run that are in doubt beyond the start
+        self._unannounced = 0  # notices of the facts that are being told right now
         self._unproven_at: int | None = None  # time of the latest fact whose telling no record proves yet
         self._is_mark_due = False
         self._started_above: str | None = None  # ids up to this one may have been given by an earlier run
@@ -162,10 +164,17 @@ class OrderManager:
             self.on_sum(applied.order)
         self.project(event.oid)
         told = [effect for effect in applied.effects if isinstance(effect, Told)]
-        if not UNTOLD_NOTICES.issuperset(effect.notice for effect in told):
+        owed = [effect.notice not in UNTOLD_NOTICES for effect in told]
+        if any(owed):
             self._begin_telling(event.timestamp)
-        for effect in told:
-            self._announce(applied.order, effect)
+        # Race: within the first callback the strategy may act, and the process die; the others are still to be told.
+        before = self._unannounced
+        try:
+            for place, effect in enumerate(told, start=1):
+                self._unannounced = before + sum(owed[place:])
+                self._announce(applied.order, effect)
+        finally:
+            self._unannounced = before
         if event.oid in self._unsettled and not applied.order.is_unknown:
             self._unsettled.discard(event.oid)
 
@@ -240,7 +249,7 @@ class OrderManager:
 
     def _append(self, record: ev.Record) -> None:
         """Journal a record that says how much of what came before it is untold. Raises JournalError."""
-        untold = self._untold()
+        untold = self._count_untold()
         self._journal.append(msgspec.structs.replace(record, untold=untold) if untold else record)
         if not untold:
             self._unproven_at = None
@@ -256,7 +265,7 @@ class OrderManager:
         self._is_mark_due = False
         if self._unproven_at is None:
             return
-        if not self._untold():
+        if not self._count_untold():
             self._write(ev.Delivered(timestamp=self._unproven_at))
         elif self._later is not None:
             self._begin_telling(self._unproven_at)
@@ -264,7 +273,11 @@ class OrderManager:
     @property
     def is_all_told(self) -> bool:
         """True when a record proves that the strategy has been told of all: what came before may be archived."""
-        return self._unproven_at is None and not self._untold()
+        return self._unproven_at is None and not self._count_untold()
+
+    def _count_untold(self) -> int:
+        """How many notices were not given to the strategy yet: those that wait, and those of the running fact."""
+        return self._untold() + self._unannounced
 
     def begin_recovery(self, account: str) -> None:
         """From now on what is told of this account is marked: it happened, or was to be told, in an earlier run."""
@@ -426,8 +439,15 @@ class OrderManager:
         return public
 
     def project(self, oid: str) -> None:
-        """Write the order's snapshot to the cache."""
-        self._cache.put_order(self.snapshot(self._orders[oid]))
+        """Show the order in the cache as it is now."""
+        state = self._orders[oid]
+        self._cache.note_order(
+            name_of(state),
+            state.symbol,
+            is_closed=state.is_closed,
+            is_acked=state.eid is not None,
+            make=partial(self.snapshot, state),
+        )
 
 
 def name_of(order: OrderState | ev.Submit) -> str:

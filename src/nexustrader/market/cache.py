@@ -7,6 +7,7 @@ snapshots: keeping or changing one never touches the engine.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from nexustrader.constants import AccountType, DataType, ExchangeType, KlineInterval
 from nexustrader.schema import (
@@ -24,7 +25,26 @@ from nexustrader.schema import (
 
 CLOSED_ORDERS_MAX = 100_000
 IDEMPOTENCY_KEYS_MAX = 100_000
+_NOBODY: set[str] = set()  # stands for an index that is not there yet; nothing is ever added
 KEYS_LOOKED_AT_MAX = 16  # in one call: it may be inside the creation of an order
+
+
+class _Kept:
+    """An order as it was last told of; its snapshot is made when it is first asked for."""
+
+    __slots__ = ("_made", "_make", "is_closed", "symbol")
+
+    def __init__(self, symbol: str, *, is_closed: bool, make: Callable[[], Order]) -> None:
+        self.symbol = symbol
+        self.is_closed = is_closed
+        self._make = make
+        self._made: Order | None = None
+
+    @property
+    def snapshot(self) -> Order:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
 
 
 class Cache:
@@ -40,7 +60,7 @@ class Cache:
         self._funding: dict[str, FundingRate] = {}
         self._index: dict[str, IndexPrice] = {}
         self._mark: dict[str, MarkPrice] = {}
-        self._orders: dict[str, Order] = {}
+        self._orders: dict[str, _Kept] = {}
         self._closed: dict[str, None] = {}  # closed oids, oldest first
         self._closed_max = closed_orders_max
         self._by_symbol: dict[str, set[str]] = {}
@@ -108,23 +128,34 @@ class Cache:
     # -- orders ----------------------------------------------------------------------------------------------
 
     def put_order(self, order: Order) -> None:
-        """Take over a snapshot and keep the indexes true to it."""
-        oid = order.oid
-        assert oid is not None
-        self._orders[oid] = order
-        self._by_symbol.setdefault(order.symbol, set()).add(oid)
-        if order.is_closed:
-            self._open.get(order.symbol, set()).discard(oid)
-            self._inflight.get(order.symbol, set()).discard(oid)
+        """Take over a snapshot."""
+        assert order.oid is not None
+        self.note_order(
+            order.oid,
+            order.symbol,
+            is_closed=order.is_closed,
+            is_acked=order.eid is not None,
+            make=lambda: order,
+        )
+
+    def note_order(
+        self, oid: str, symbol: str, *, is_closed: bool, is_acked: bool, make: Callable[[], Order]
+    ) -> None:
+        """An order is another one now: `make` gives its snapshot. Keeps the indexes true to it."""
+        self._orders[oid] = _Kept(symbol, is_closed=is_closed, make=make)
+        self._by_symbol.setdefault(symbol, set()).add(oid)
+        if is_closed:
+            self._open.get(symbol, _NOBODY).discard(oid)
+            self._inflight.get(symbol, _NOBODY).discard(oid)
             self._cancel_intent.discard(oid)
             self._closed[oid] = None
             if len(self._closed) > self._closed_max:
                 self._forget(next(iter(self._closed)))
         else:
             self._closed.pop(oid, None)  # it was given up, and lives
-            self._open.setdefault(order.symbol, set()).add(oid)
-            if order.eid is not None:
-                self._inflight.get(order.symbol, set()).discard(oid)
+            self._open.setdefault(symbol, set()).add(oid)
+            if is_acked:
+                self._inflight.get(symbol, _NOBODY).discard(oid)
 
     def _forget(self, oid: str) -> None:
         """Drop the oldest closed order. Open orders are never dropped, whatever their age."""
@@ -134,7 +165,8 @@ class Cache:
 
     def get_order(self, oid: str) -> Order | None:
         """The latest snapshot of an order; None when it is not known."""
-        return self._orders.get(oid)
+        kept = self._orders.get(oid)
+        return None if kept is None else kept.snapshot
 
     def get_symbol_orders(self, symbol: str, in_mem: bool = True) -> set[str]:
         """All known order ids of a symbol, open and closed. `in_mem` is accepted for compatibility."""

@@ -100,6 +100,25 @@ def test_a_start_that_fails_leaves_nothing_marked_for_good() -> None:
     run_virtual(run)
 
 
+def test_what_one_fact_still_owes_is_told_after_a_death_within_its_first_callback() -> None:
+    """Filled in part and cancelled in one word: the strategy orders when told of the first, and the process dies."""
+
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        oid = await live(first)
+        first.oms.mark_delivered()
+        first.on_tell = lambda name: first.create() if name == "PARTIALLY_FILLED" else None
+        begun = first.journal.last_seq
+        first.on_order_event(
+            first.venue.event(oid, K.CANCELED, filled=Decimal("0.004"), average=Decimal(30_000), eid="7")
+        )
+        desk = restarted(first, upto=begun + 2)  # the fact, and the order made within the callback
+        desk.tell_waiting()
+        assert told(desk)[0] == ("CANCELED", True)
+
+    run_virtual(run)
+
+
 # -- between the journal and the strategy --------------------------------------------------------------------
 
 
