@@ -274,6 +274,19 @@ class Desk:
         while self.waiting:
             self.told.append(self.waiting.pop(0))
 
+    def hold(self, amount: str) -> None:
+        """What the venue's list of positions says from now on."""
+        self.venue.positions = [
+            ev.PositionEvent(
+                account=ACCOUNT,
+                symbol=SYMBOL,
+                signed_amount=Decimal(amount),
+                entry_price=Decimal(30_000),
+                timestamp=self.clock.timestamp_ms(),
+                snapshot=True,
+            )
+        ]
+
     # the sink
     def on_result(self, result: ev.CommandResult) -> None:
         self.ems.on_result(result)

@@ -113,15 +113,7 @@ class EngineCore:
             config.risk, clock, journal, self.cache, self.portfolio, self.instruments, self.oms.open_orders
         )
         self.ids = OidGenerator(shard)
-        self.ems = ExecutionManager(
-            clock,
-            self.cache,
-            self.oms,
-            self.ids,
-            self.instruments,
-            tell=self._tell_ws_result,
-            is_alone=config.reconcile.foreign_orders == "none",
-        )
+        self.ems = self._make_ems(config)
         self.reconciler = self._make_reconciler(spawn)
         self.ems.set_resolver(self.reconciler)
         self.ems.set_gate(self.gate)
@@ -138,6 +130,17 @@ class EngineCore:
         self.facts_failed = 0  # how many could not be taken in
         self._raised: dict[str, int] = {}
         self.mocks: dict[str, SimExchange] = {}
+
+    def _make_ems(self, config: Config) -> ExecutionManager:
+        return ExecutionManager(
+            self.clock,
+            self.cache,
+            self.oms,
+            self.ids,
+            self.instruments,
+            tell=self._tell_ws_result,
+            is_alone=config.reconcile.foreign_orders == "none",
+        )
 
     def _make_reconciler(self, spawn: Spawn) -> Reconciler:
         return Reconciler(

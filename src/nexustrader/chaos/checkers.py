@@ -92,8 +92,11 @@ def check_lives(history: History, truths: Collection[Truth]) -> Iterator[str]:
         yield from inv.told_once_and_in_order(((oid, told.notice) for oid, told in life.notices), never_there)
 
 
-def check_told(history: History, core: EngineCore) -> Iterator[str]:
-    """I8 and I20: the strategy was told what happened: each thing once a life, the end of every order at last."""
+def check_told(history: History, core: EngineCore, *, has_lost_records: bool) -> Iterator[str]:
+    """I8 and I20: the strategy was told what happened: each thing once a life, the end of every order at last.
+
+    With `has_lost_records` a later life cannot know of all that an earlier one has told.
+    """
     begun: set[str] = set()  # orders that the strategy knows to be at the venue
     ended: dict[str, str] = {}  # the last end told
     for life in history.lives:
@@ -101,12 +104,13 @@ def check_told(history: History, core: EngineCore) -> Iterator[str]:
         for _, endpoint, order in life.told:
             oid = core.oms.resolve(str(order.oid))
             if endpoint in ENDS:
-                if ended.get(oid) == endpoint and not order.recovered and oid not in _resurrected(life):
+                is_again = ended.get(oid) == endpoint and oid not in _resurrected(life)
+                if is_again and not order.recovered and not has_lost_records:
                     yield f"I8: {endpoint} was told again for order {oid}, and not as recovered"
                 ended[oid] = endpoint
             elif endpoint in ("accepted", "partially_filled"):
                 begun.add(oid)
-    if history.lives[-1].is_whole:
+    if history.lives[-1].is_whole and not has_lost_records:
         told_ever = Counter(
             (str(order.oid), endpoint) for life in history.lives for _, endpoint, order in life.told
         )

@@ -382,10 +382,11 @@ class Run:
         if self._engine_task is None or self._engine_task.done():
             yield "I18: the engine has ended by itself"
         yield from checkers.check_lives(self.history, self.truths.values())
-        yield from checkers.check_told(self.history, self.core)
+        has_lost_records = bool(self.disk.failed_writes)  # what could not be journalled is not in the journal
+        yield from checkers.check_told(self.history, self.core, has_lost_records=has_lost_records)
         if life.is_whole:
             yield from checkers.check_fills(self.history, life, self.core)
-        if not self.disk.failed_writes:  # what could not be journalled is not in the journal
+        if not has_lost_records:
             yield from checkers.check_told_again(self.history)
             yield from checkers.check_replay(self.disk.journal, self.core, self.truths)
         yield from checkers.check_restated(self.disk.restated, self.truths)

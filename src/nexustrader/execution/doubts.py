@@ -45,7 +45,9 @@ _log = get_logger("Reconciler")
 class Doubt:
     """One open question about an order: since when, how often it was put, and how often in a row it was denied."""
 
-    def __init__(self, state: OrderState, now_ms: int, horizon_ms: int, delays_s: tuple[float, ...]) -> None:
+    def __init__(
+        self, state: OrderState | None, now_ms: int, horizon_ms: int, delays_s: tuple[float, ...]
+    ) -> None:
         self.since_ms = now_ms
         self.asked = 0
         self.has_news = False  # the venue has spoken of the order since, by whichever way
@@ -53,7 +55,7 @@ class Doubt:
         self._silent_since_ms = now_ms
         self._horizon_ms = horizon_ms
         self._delays_s = delays_s
-        self._signs = signs_of_life(state)
+        self._signs = None if state is None else signs_of_life(state)
 
     def delay_s(self, now_ms: int) -> float:
         """How long to wait with the next question: once the horizon has passed, not for long."""
@@ -229,8 +231,9 @@ class Doubts:
 
     def _doubt(self, oid: str, delays_s: tuple[float, ...]) -> Doubt:
         state = self._oms.get(oid)
-        assert state is not None, f"order {oid} is asked about and not known"
-        return Doubt(state, self._now(), self._ports[state.account].absence_horizon_ms, delays_s)
+        # Race: it may have ended, and have made room for later ones, before this task began; `_inquire` sees to that.
+        horizon_ms = 0 if state is None else self._ports[state.account].absence_horizon_ms
+        return Doubt(state, self._now(), horizon_ms, delays_s)
 
     def _is_open(self, oid: str) -> bool:
         state = self._oms.get(oid)

@@ -6,7 +6,7 @@ limits than a minute allows. What these questions do not bring is still asked fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -24,20 +24,33 @@ _log = get_logger("Executions")
 
 
 async def take_past_fills(port: VenuePort, oms: OrderManager, orders: Iterable[OrderState]) -> None:
-    """Apply the executions of `orders` that the venue shows. A question that fails concludes nothing."""
+    """Apply the executions that the venue shows of `orders`, where a symbol has many of them."""
     for symbol, wanted in _by_symbol(orders).items():
-        if len(wanted) < ORDERS_MIN:
-            continue
-        since_ms = min(state.created for state in wanted.values()) - CLOCK_ERROR_MS_MAX
-        try:
-            fills = await port.query_fills_since(symbol, since_ms)
-        except NexusTraderError as error:
-            _log.warning(f"{port.account}: the executions of {symbol} are asked for order by order: {error}")
-            continue
-        for fill in fills:
-            state = wanted.get(fill.eid or "")
-            if state is not None:
-                oms.apply(msgspec.structs.replace(fill, oid=state.oid))
+        if len(wanted) >= ORDERS_MIN:
+            await _take(port, oms, symbol, wanted, min(state.created for state in wanted.values()))
+
+
+async def take_recent_fills(
+    port: VenuePort, oms: OrderManager, symbols: Iterable[str], since_ms: int
+) -> None:
+    """Apply the executions of all our orders since then, ended ones included."""
+    ours = _by_symbol(oms.own_orders(port.account))
+    for symbol in symbols:
+        await _take(port, oms, symbol, ours.get(symbol, {}), since_ms)
+
+
+async def _take(
+    port: VenuePort, oms: OrderManager, symbol: str, wanted: Mapping[str, OrderState], since_ms: int
+) -> None:
+    try:
+        fills = await port.query_fills_since(symbol, since_ms - CLOCK_ERROR_MS_MAX)
+    except NexusTraderError as error:
+        _log.warning(f"{port.account}: the executions of {symbol} could not be read: {error}")
+        return
+    for fill in fills:
+        state = wanted.get(fill.eid or "")
+        if state is not None:
+            oms.apply(msgspec.structs.replace(fill, oid=state.oid))
 
 
 def _by_symbol(orders: Iterable[OrderState]) -> dict[str, dict[str, OrderState]]:

@@ -12,7 +12,7 @@ behind the stream (`VenuePort.query_lag_ms`), so an answer never takes back what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
@@ -27,7 +27,7 @@ from nexustrader.error import NexusTraderError
 from nexustrader.execution.doubts import Doubts
 from nexustrader.execution.errands import Errands, Spawn
 from nexustrader.execution.oms import OrderManager
-from nexustrader.execution.past_fills import take_past_fills
+from nexustrader.execution.past_fills import take_past_fills, take_recent_fills
 from nexustrader.execution.policy import RECONCILE_INTERVAL_S
 from nexustrader.execution.unknowns import UNKNOWN_QUARANTINE_MS, Quarantine, Release, Unknowns
 from nexustrader.kernel.log import get_logger
@@ -346,8 +346,12 @@ class Reconciler:
             differing = self._portfolio.differences(port.account, await port.query_positions())
             if differing and not is_certain:
                 differing, is_settled = await self._lasting(port, differing)
+                doubtful = self._doubtful(port.account)
+                differing = {symbol: event for symbol, event in differing.items() if symbol not in doubtful}
             else:
                 is_settled = True
+            if differing and await self._is_explained(port, differing):
+                continue
             for symbol, event in differing.items():
                 self._portfolio.adjust(event)
                 self._oms.record_adjustment(event)
@@ -356,6 +360,24 @@ class Reconciler:
                 return adopted
         _log.info(f"{port.account}: trading too fast to compare positions now; the next round does")
         return adopted
+
+    def _doubtful(self, account: str) -> set[str]:
+        """Symbols with an order of which the venue has not said what it did: the difference may be its doing."""
+        states = self._oms.open_orders(account)
+        return {state.symbol for state in states if state.is_unknown or state.eid is None}
+
+    async def _is_explained(self, port: VenuePort, differing: dict[str, ev.PositionEvent]) -> bool:
+        """True when executions of ours that we had not heard of moved one of the positions: compare anew.
+
+        Race: taken over with the position now, such an execution would count twice when it is heard of later.
+        """
+        before = self._fill_counts(port.account, differing)
+        since_ms = self._clock.timestamp_ms() - RECENT_FILL_MS
+        await take_recent_fills(port, self._oms, differing, since_ms)
+        return self._fill_counts(port.account, differing) != before
+
+    def _fill_counts(self, account: str, symbols: Iterable[str]) -> dict[str, int]:
+        return {symbol: self._portfolio.fill_count(account, symbol) for symbol in symbols}
 
     async def _lasting(
         self, port: VenuePort, differing: dict[str, ev.PositionEvent]
@@ -366,15 +388,11 @@ class Reconciler:
         fills of which the stream is about to tell. So the second list is asked for when it cannot be older than the
         first question, and only a symbol without any fill from then until the stream has caught up counts.
         """
-
-        def fills(symbols: dict[str, ev.PositionEvent]) -> dict[str, int]:
-            return {symbol: self._portfolio.fill_count(port.account, symbol) for symbol in symbols}
-
-        before = fills(differing)
+        before = self._fill_counts(port.account, differing)
         await asyncio.sleep(port.query_lag_ms / 1000 + SETTLE_S)
         again = self._portfolio.differences(port.account, await port.query_positions())
         await asyncio.sleep(SETTLE_S)
-        after = fills(again)
+        after = self._fill_counts(port.account, again)
         lasting = {symbol: event for symbol, event in again.items() if before.get(symbol) == after[symbol]}
         return lasting, len(lasting) == len(again)
 

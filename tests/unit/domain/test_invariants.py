@@ -113,13 +113,20 @@ class TestNotices:
             == []
         )
         assert self.told(Notice.CANCELED, Notice.PARTIALLY_FILLED, Notice.FILLED) == [], "late fills"
+        for doubted in ((Notice.PENDING, Notice.UNKNOWN), (Notice.UNKNOWN, Notice.PENDING)):
+            assert self.told(*doubted, Notice.ACCEPTED) == []
 
     def test_a_notice_told_twice_is_found(self) -> None:
         assert self.told(Notice.FILLED, Notice.FILLED) == ["I8: FILLED was told twice for order 1"]
 
     def test_a_notice_that_comes_too_late_is_found(self) -> None:
+        for early in (Notice.UNKNOWN, Notice.PENDING):
+            assert len(self.told(Notice.ACCEPTED, early)) == 1
         assert len(self.told(Notice.PARTIALLY_FILLED, Notice.ACCEPTED)) == 1
-        assert len(self.told(Notice.FILLED, Notice.CANCELED)) == 1
+        for end in (Notice.CANCELED, Notice.EXPIRED, Notice.FAILED):
+            assert self.told(Notice.PENDING, Notice.ACCEPTED, end, never=("1",)) == []
+            assert len(self.told(end, Notice.ACCEPTED, never=("1",))) == 1
+            assert len(self.told(Notice.FILLED, end, never=("1",))) == 1
 
     def test_a_failure_of_an_order_that_the_venue_had_is_found(self) -> None:
         assert self.told(Notice.FAILED, never=("1",)) == []

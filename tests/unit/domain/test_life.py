@@ -10,7 +10,9 @@ import pytest
 from nexustrader.constants import OrderSide, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.life import KINDS, SOURCES, Life, Step, cause_of, said
+from nexustrader.domain.order import OrderState, apply
 from nexustrader.domain.order_state import Status
+from nexustrader.domain.snapshot import Snapshot
 
 OID = "17000000000000000042"
 K = ev.EventKind
@@ -75,9 +77,10 @@ def test_facts_are_told_with_what_they_say(fact: ev.OrderEvent, words: str) -> N
     assert said(fact) == words
 
 
-def test_a_refusal_is_told_with_the_venues_code() -> None:
+def test_a_refusal_is_told_with_its_reason_and_the_venues_code() -> None:
     assert cause_of(event(K.REJECTED, reason="no money", code="-1")) == "no money (code -1)"
     assert cause_of(event(K.REJECTED, code="-1")) == "no text (code -1)"
+    assert cause_of(event(K.REJECTED, reason="no money")) == "no money"
     assert cause_of(event(K.REJECTED)) is None
 
 
@@ -125,3 +128,28 @@ def test_what_comes_without_a_beginning_is_told_with_the_reason_why_nothing_is_k
 def test_an_overfill_is_told() -> None:
     fill = ev.Fill(trade_id="9", price=Decimal(5), amount=Decimal(3), timestamp=2)
     assert lived(submit(), event(K.FILLED, fill=fill))[-1].because == "filled 3 of 2"
+
+
+def kept(*orders: OrderState) -> Snapshot:
+    return Snapshot(seq=9, timestamp=8, orders=orders)
+
+
+def test_a_snapshot_that_keeps_the_order_takes_the_place_of_what_came_before_it() -> None:
+    mine = apply(None, submit()).order
+    (step,) = lived(kept(apply(None, submit(oid="17000000000000010042")).order, mine))
+    assert step.what.startswith("kept in a snapshot")
+    assert (step.seq, step.timestamp, step.source, step.order) == (9, 8, "snapshot", mine)
+
+
+def test_a_snapshot_that_says_nothing_new_of_the_order_is_no_part_of_its_life() -> None:
+    mine = apply(None, submit()).order
+    other = apply(None, submit(oid="17000000000000010042")).order
+    for snapshot in (kept(), kept(other), kept(other, mine)):
+        assert [step.seq for step in lived(submit(), snapshot)] == [1]
+
+
+def test_a_snapshot_that_knows_more_than_the_journal_says_so() -> None:
+    canceled = apply(apply(None, submit()).order, event(K.CANCELED, reason="by hand")).order
+    step = lived(submit(), kept(canceled))[-1]
+    assert step.what.startswith("corrected by a snapshot")
+    assert (step.order, step.because) == (canceled, "by hand")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from nexustrader.constants import OrderSide, OrderType
+from nexustrader.constants import OrderSide, OrderType, TimeInForce
 from nexustrader.domain.events import EventKind, Fill, OrderEvent, Source, Submit
 from nexustrader.domain.order import Notice, OrderState, Told, apply
 from nexustrader.domain.order_state import ENDED, LEGAL, CancelState, Status
@@ -80,3 +80,31 @@ def test_the_last_fill_is_the_execution_even_when_more_has_been_filled_before_it
 def test_an_enlargement_that_is_heard_after_the_fill_may_leave_the_order_in_any_state_with_fills() -> None:
     reopened = {after for before, after in LEGAL if before is Status.FILLED}
     assert reopened == {Status.FILLED, Status.PARTIALLY_FILLED, Status.CANCELING, *ENDED}
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({}, (None, TimeInForce.GTC, False)),
+        (
+            {"price": Decimal(0), "time_in_force": TimeInForce.IOC, "reduce_only": True},
+            (None, TimeInForce.IOC, True),
+        ),
+        ({"price": Decimal(100)}, (Decimal(100), TimeInForce.GTC, False)),
+    ],
+)
+def test_an_adopted_order_has_the_terms_that_the_venue_names(
+    said: dict[str, object], kept: tuple[object, ...]
+) -> None:
+    shown = event(
+        K.ACCEPTED,
+        10,
+        account="binance:USD_M_FUTURE",
+        symbol="BTCUSDT-PERP.BINANCE",
+        side=OrderSide.BUY,
+        type=OrderType.LIMIT,
+        amount=Decimal(10),
+        **said,
+    )
+    order = apply(None, shown).order
+    assert (order.price, order.time_in_force, order.reduce_only) == kept

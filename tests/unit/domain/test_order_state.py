@@ -39,6 +39,13 @@ def test_what_has_vanished_comes_back_only_when_the_venue_shows_it_now() -> None
         assert word(kind, Source.STREAM) is Status.VANISHED, "late, or told again after a reconnect"
     assert word(EventKind.FILLED, Source.QUERY, is_execution=True) is Status.VANISHED
     assert word(EventKind.EXPIRED, Source.STREAM) is Status.CANCELED, "told as CANCELED already"
+    silent = next_word(Status.VANISHED, EventKind.FILLED, Source.QUERY, is_acked=True, is_own_refusal=False)
+    assert silent is Status.ACCEPTED, "no execution unless it is said to be one"
+
+
+def test_a_refusal_that_was_refuted_since_holds_nothing_back() -> None:
+    shown = next_word(Status.VANISHED, EventKind.ACCEPTED, Source.QUERY, is_acked=True, is_own_refusal=True)
+    assert shown is Status.ACCEPTED
 
 
 def test_every_status_has_a_public_one() -> None:

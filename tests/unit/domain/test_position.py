@@ -92,6 +92,10 @@ class TestInverse:
         assert position.realized_pnl == Decimal("0.005")
         assert (position.signed_amount, position.entry_price) == (20, 40000)
 
+    def test_an_amount_whose_price_is_not_known_yet_counts_all_the_same(self) -> None:
+        position = after((BUY, "10", "0"), start=self.start())
+        assert (position.signed_amount, position.entry_price, position.realized_pnl) == (10, 0, 0)
+
     def test_corrections_without_an_amount_are_ignored(self) -> None:
         position = after((BUY, "10", "50000"), start=self.start())
         assert fold(position, BUY, correction("1")) == position

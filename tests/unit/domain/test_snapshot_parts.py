@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexustrader.domain.snapshot import Snapshot, join, split
+from nexustrader.domain.snapshot import Snapshot, join, split, state_hash
 
 
 def test_a_snapshot_of_nothing_is_one_part() -> None:
@@ -22,3 +22,9 @@ def test_parts_make_the_whole_again() -> None:
 def test_without_a_part_there_is_no_snapshot() -> None:
     with pytest.raises(ValueError, match="at least one"):
         join([])
+
+
+def test_the_same_words_in_another_place_are_another_state() -> None:
+    key = Snapshot(seq=3, timestamp=1, idempotency=(("risk", "x"),))
+    section = Snapshot(seq=3, timestamp=1, sections={"risk": "x"})
+    assert state_hash(key) != state_hash(section)

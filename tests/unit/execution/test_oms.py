@@ -14,6 +14,9 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
 from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.execution import oms as module
+from nexustrader.execution.oms import OrderManager
+from nexustrader.market.cache import Cache
+from nexustrader.persistence.memory import MemoryJournal
 from virtual_time import LoopClock, run_virtual
 
 K = ev.EventKind
@@ -205,6 +208,28 @@ def test_all_is_told_once_a_record_proves_it() -> None:
         desk.oms._later = None
         desk.oms.mark_delivered()
         assert not desk.oms.is_all_told, "it still waits"
+
+    run_virtual(run)
+
+
+def test_where_nothing_waits_to_be_told_all_is_told() -> None:
+    oms = OrderManager(
+        MemoryJournal(), Cache(), SHARD, tell=lambda *_told: None, on_fill=lambda *_filled: None
+    )
+    assert oms.is_all_told
+
+
+def test_much_news_at_once_is_proved_by_one_record() -> None:
+    async def run(clock: LoopClock) -> None:
+        desk = Desk(clock)
+        due: list[Any] = []
+        desk.oms._later = due.append
+        for _ in range(3):
+            await live(desk)
+        assert due == [desk.oms.mark_delivered]
+        desk.oms.mark_delivered()
+        await live(desk)
+        assert len(due) == 2
 
     run_virtual(run)
 

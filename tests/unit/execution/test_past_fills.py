@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from desk import ACCOUNT, Desk, desk_test
+from desk import ACCOUNT, SYMBOL, Desk, desk_test
 from nexustrader.constants import OrderStatus
 from nexustrader.domain import events as ev
+from nexustrader.domain.outcome import Conclusion
 from nexustrader.error import OutcomeUnknown
 from nexustrader.execution.past_fills import CLOCK_ERROR_MS_MAX, ORDERS_MIN
 from virtual_time import LoopClock, run_virtual
@@ -60,6 +61,7 @@ def test_orders_that_filled_in_the_silence_cost_one_question_together(
         oids = await resting(desk, 20)
         for number, oid in enumerate(oids):
             execute(desk, number, oid, amount)
+        desk.hold(str(20 * Decimal(amount)))
         questions = counted(desk)
         desk.on_status(ACCOUNT, "reconnected")
         await asyncio.sleep(5)
@@ -78,6 +80,7 @@ def test_orders_that_filled_in_the_silence_cost_one_question_together(
 async def test_few_orders_are_asked_for_by_themselves(desk: Desk) -> None:
     for number, oid in enumerate(await resting(desk, ORDERS_MIN - 1)):
         execute(desk, number, oid, AMOUNT)
+    desk.hold(str((ORDERS_MIN - 1) * Decimal(AMOUNT)))
     questions = counted(desk)
     desk.on_status(ACCOUNT, "reconnected")
     await asyncio.sleep(5)
@@ -123,6 +126,7 @@ async def test_executions_are_asked_for_from_before_the_oldest_order_by_any_cloc
     await asyncio.sleep(3_600)
     for number, oid in enumerate(oids):
         execute(desk, number, oid, AMOUNT)
+    desk.hold(str(ORDERS_MIN * Decimal(AMOUNT)))
     asked: list[int] = []
     port = desk.venue.query_fills_since
 
@@ -150,3 +154,42 @@ async def test_an_order_that_is_being_amended_is_not_ended_by_its_fills_alone(de
     await asyncio.sleep(5)
     assert desk.state(amended).is_open
     assert "RESURRECTED" not in desk.names
+
+
+# -- positions -----------------------------------------------------------------------------------------------
+
+
+@desk_test
+async def test_a_position_is_not_taken_over_for_an_execution_of_ours_that_was_not_heard_of(
+    desk: Desk,
+) -> None:
+    """The list of positions is ahead of the list of orders: taken over now, the execution would count twice later."""
+    (oid,) = await resting(desk, 1)
+    execute(desk, 0, oid, PART)
+    known, desk.venue.orders[oid] = desk.venue.orders[oid], desk.venue.event(oid, K.ACCEPTED, QUERY, eid="E0")
+    desk.hold(PART)
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(30)
+    assert desk.state(oid).filled == Decimal(PART)
+    desk.venue.orders[oid] = known
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(30)
+    assert desk.portfolio.position(ACCOUNT, SYMBOL).signed_amount == Decimal(PART)
+    assert not [r for r in desk.journal.replay() if isinstance(r, ev.PositionEvent)]
+
+
+@desk_test
+async def test_a_position_is_not_taken_over_while_an_order_of_its_symbol_is_in_doubt(desk: Desk) -> None:
+    oid = desk.create()
+    desk.venue.result(desk.venue.commands[-1], Conclusion.UNKNOWN, reason="no ACK within 5000 ms")
+    desk.venue.fault = None
+    desk.hold("0.01")
+    desk.venue.on_query = lambda what: _refuse() if what == "order" else None
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(30)
+    assert desk.state(oid).is_unknown
+    assert not [r for r in desk.journal.replay() if isinstance(r, ev.PositionEvent)]
+
+
+def _refuse() -> None:
+    raise OutcomeUnknown("the venue does not answer this one")

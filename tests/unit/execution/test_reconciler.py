@@ -140,6 +140,19 @@ async def test_many_doubts_do_not_take_every_connection_from_the_orders(desk: De
     assert {desk.state(oid).public_status for oid in oids} == {OrderStatus.ACCEPTED}
 
 
+@desk_test
+async def test_an_order_that_ends_and_is_forgotten_before_it_is_asked_about_costs_nothing(desk: Desk) -> None:
+    desk.oms._closed_max = 1
+    oid = await doubted(desk)
+    desk.on_order_event(desk.venue.event(oid, K.REJECTED))
+    other = await live(desk)
+    desk.on_order_event(desk.venue.event(other, K.CANCELED))
+    assert desk.oms.get(oid) is None
+    tasks = list(desk.tasks)
+    await asyncio.sleep(120)
+    assert [task.exception() for task in tasks if task.done() and not task.cancelled()] == [None] * len(tasks)
+
+
 # -- cancels in doubt ----------------------------------------------------------------------------------------
 
 

@@ -60,6 +60,7 @@ def test_fills_and_ends_of_the_time_between_are_told_after_the_start_and_marked(
             gone, K.CANCELED, QUERY, filled=Decimal("0.004"), average=Decimal(30_000), eid="7"
         )
         first.venue.orders[resting] = first.venue.event(resting, K.ACCEPTED, QUERY, eid="7")
+        first.hold("0.004")
         desk = restarted(first)
         await desk.reconciler.start_up(ACCOUNT)
         assert desk.told == [], "on_start has not run yet"

@@ -142,13 +142,18 @@ def test_an_amendment_that_could_not_be_journalled_takes_no_room_in_the_limits()
     run_virtual(run)
 
 
-@desk_test
-async def test_an_order_whose_result_is_still_to_come_is_waited_for(desk: Desk) -> None:
-    assert not desk.ems.is_waiting
-    desk.create()
-    assert desk.ems.is_waiting
-    desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
-    assert not desk.ems.is_waiting
+def test_a_command_whose_result_is_still_to_come_is_waited_for() -> None:
+    async def run(clock: LoopClock) -> None:
+        desk = Desk(clock, is_alone=True)
+        oid = await live(desk)
+        for ask in (desk.create, lambda: desk.cancel(oid), lambda: desk.ems.cancel_all(ACCOUNT, SYMBOL)):
+            assert not desk.ems.is_waiting
+            ask()
+            assert desk.ems.is_waiting
+            desk.venue.result(desk.venue.commands[-1], Conclusion.ACCEPTED)
+        assert not desk.ems.is_waiting
+
+    run_virtual(run)
 
 
 def test_an_order_that_ended_by_itself_is_no_part_of_a_cancel_of_all_that_failed() -> None:

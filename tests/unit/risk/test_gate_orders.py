@@ -177,6 +177,17 @@ async def test_an_order_that_did_not_leave_is_not_sent_by_rest_once_trading_is_h
     assert "TRADING_HALTED: stop" in (desk.told[0][1].reason or "")
 
 
+@risk_test()
+async def test_of_an_order_that_ended_on_its_first_route_a_halt_says_nothing(desk: Desk) -> None:
+    oid = desk.create(route=Route.WS)
+    desk.on_order_event(desk.venue.event(oid, K.CANCELED, eid="7"))
+    gate_of(desk).halt("stop")
+    desk.venue.result(desk.venue.commands[-1], Conclusion.NOT_SENT, reason="no socket")
+    assert len(desk.venue.commands) == 1
+    assert desk.names == ["CANCELED"]
+    assert desk.ws_results == []
+
+
 @pytest.mark.parametrize(("side", "sent"), [(OrderSide.BUY, 1), (OrderSide.SELL, 2)])
 def test_while_reducing_the_second_route_takes_only_what_reduces(side: OrderSide, sent: int) -> None:
     @risk_test()

@@ -87,4 +87,5 @@ def test_a_symbols_limits_are_checked_too() -> None:
 
 def test_a_quarantine_may_be_switched_off() -> None:
     assert RiskConfig(unknown_quarantine_ms=None).unknown_quarantine_ms is None
+    assert RiskConfig(unknown_quarantine_ms=0).unknown_quarantine_ms == 0, "at once"
     assert RiskConfig().unknown_quarantine_ms == 60_000

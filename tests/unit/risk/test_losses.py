@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 from loguru import logger
 
 from desk import ACCOUNT, BTC, SYMBOL
 from nexustrader.constants import ExchangeType, InstrumentType, KlineInterval, OrderSide, OrderType
 from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import FillDelta
 from nexustrader.market.cache import Cache
@@ -24,6 +26,7 @@ BNB = msgspec.structs.replace(
     BTC, symbol="BNBUSDT.BINANCE", type=InstrumentType.SPOT, base="BNB", venue_symbol="BNBUSDT"
 )
 OPTION = msgspec.structs.replace(BNB, symbol="BNBUSDT-250926-600-C.BINANCE", type=InstrumentType.OPTION)
+IN_EUROS = msgspec.structs.replace(BNB, symbol="BNBEUR.BINANCE", quote="EUR")
 DAY_1 = DAY_MS
 
 
@@ -32,7 +35,7 @@ class Book:
 
     def __init__(self, **config: Any) -> None:
         self.cache = Cache()
-        self.instruments = {one.symbol: one for one in (OPTION, BTC, BNB)}
+        self.instruments = {one.symbol: one for one in (OPTION, IN_EUROS, BTC, BNB)}
         self.portfolio = Portfolio(self.cache, self.instruments, lambda _b: None)
         self.watch = LossWatch(RiskConfig(**config), self.cache, self.portfolio, self.instruments)
 
@@ -87,6 +90,17 @@ def test_a_loss_counts_realised_unrealised_and_fees_since_the_day_began() -> Non
 def test_a_fee_in_another_currency_is_valued_by_its_market() -> None:
     book = Book(daily_loss_max=100)
     book.watch.check(DAY_1)
+    book.mark(600, BNB.symbol)
+    book.fill(OrderSide.BUY, "1", "1000", BNB="0.2")
+    book.mark(1000)
+    assert book.watch.check(DAY_1) == "DAILY_LOSS: 120 USDT are lost today, the limit is 100"
+
+
+@pytest.mark.parametrize("other", [OPTION, IN_EUROS])
+def test_what_is_no_sale_for_our_money_is_no_market_of_a_currency(other: Instrument) -> None:
+    book = Book(daily_loss_max=100)
+    book.watch.check(DAY_1)
+    book.mark(3, other.symbol)
     book.mark(600, BNB.symbol)
     book.fill(OrderSide.BUY, "1", "1000", BNB="0.2")
     book.mark(1000)

@@ -167,6 +167,15 @@ def test_a_sale_on_spot_raises_no_position() -> None:
 
 
 @pytest.mark.parametrize(
+    ("side", "before", "after"), [(BUY, bounds(-5, -4), bounds(-5, 0)), (SELL, bounds(4, 5), bounds(0, 5))]
+)
+def test_an_order_that_turns_no_position_needs_no_price_to_be_valued_by(
+    side: OrderSide, before: Exposure, after: Exposure
+) -> None:
+    assert rules.position_notional(an_order(side, "4", None), a_view(before, after), Decimal(1)) is None
+
+
+@pytest.mark.parametrize(
     ("order", "prices", "word"),
     [
         (an_order(BUY, "1", "100"), {"mark": 101}, "101 USDT"),
