@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 
 from nexustrader.backtest import Backtest, BacktestEngine, Fees
 from nexustrader.backtest.assumptions import RULES
-from nexustrader.backtest.instruments import default_instrument, finest_step
+from nexustrader.backtest.instruments import default_instrument, finest_step, shown_by
 from nexustrader.backtest.result import EquityCurve
 from nexustrader.config import MockConnectorConfig, PrivateConnectorConfig
 from nexustrader.constants import ExchangeType, InstrumentType, KlineInterval
@@ -248,7 +248,8 @@ def test_every_rule_that_always_applies_is_in_every_result() -> None:
         ({"latency_ms": 7}, "7 ms after it is given"),
         ({"ticks_behind_touch": 5}, "fills the rest 5 tick(s) behind it"),
         ({}, "tick 1 and lot 0.001 are read off the data"),
-        ({}, "never liquidated, and funding is neither paid nor received"),
+        ({}, "is assumed, not recorded: longs pay 0.0001 of the value at the last price each 8 h"),
+        ({}, "at the price at which the wallet is used up"),
     ],
 )
 def test_a_setting_is_stated(settings: dict[str, Any], says: str) -> None:
@@ -256,7 +257,7 @@ def test_a_setting_is_stated(settings: dict[str, Any], says: str) -> None:
 
 
 def test_prices_off_the_tick_of_a_given_instrument_are_counted() -> None:
-    described = default_instrument(PERP, flat_bars([100.0, 101.0]))
+    described = default_instrument(PERP, shown_by(flat_bars([100.0, 101.0])))
     result = run(
         Recording(),
         bars_of([(100, 100, 100, 100), (100.4, 100.4, 100.4, 100.4)]),
@@ -292,7 +293,7 @@ def test_steps_are_read_off_values(values: list[float], step: str) -> None:
 def test_a_default_instrument_is_what_the_symbol_says(
     symbol: str, kind: InstrumentType, parts: tuple[str, str, str]
 ) -> None:
-    found: Instrument = default_instrument(symbol, flat_bars([100.0, 101.0], symbol=symbol))
+    found: Instrument = default_instrument(symbol, shown_by(flat_bars([100.0, 101.0], symbol=symbol)))
     assert (found.type, (found.base, found.quote, found.settle)) == (kind, parts)
 
 

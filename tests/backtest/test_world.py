@@ -427,7 +427,9 @@ def test_on_stop_is_called_once() -> None:
 def test_orders_go_through_the_live_engines_own_parts() -> None:
     bars = {PERP: flat_bars([100, 101])}
     backtest = Backtest(config(Recording()), bars)
-    world = World(backtest._config, bars, bars, backtest._instruments, backtest._accounts.settings, seed=0)
+    world = World(
+        backtest._config, backtest._sources, backtest._instruments, backtest._accounts.settings, seed=0
+    )
     assert type(world.core.ems) is ExecutionManager
     assert type(world.core.oms) is OrderManager
     world.loop.close()

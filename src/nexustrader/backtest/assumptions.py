@@ -11,10 +11,15 @@ from typing import NamedTuple
 from nexustrader.data.bars import DataNotes
 from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.market.subscriptions import Stream
+from nexustrader.sim.settings import SimSettings
 
 
 class Setup(NamedTuple):
-    """What the rules are asked about."""
+    """What the rules are asked about.
+
+    `settings` by account have the models that are assumed; without them the usual ones are. `perpetuals` are the
+    symbols that pay funding.
+    """
 
     interval: str
     latency_ms: int
@@ -30,6 +35,8 @@ class Setup(NamedTuple):
     undelivered: Iterable[Stream]
     unpriced: Iterable[str]
     currency: str
+    settings: Mapping[str, SimSettings] = {}
+    perpetuals: Iterable[str] = ()
 
 
 class Rule(NamedTuple):
@@ -37,6 +44,20 @@ class Rule(NamedTuple):
 
     name: str
     says: Callable[[Setup], Iterable[str]] | str
+
+
+def _of_accounts(setup: Setup, says: Callable[[SimSettings], Iterable[str]]) -> Iterable[str]:
+    """What the accounts are assumed to meet: said once where it is the same for all, else with their names."""
+    settings = setup.settings or {
+        "": SimSettings(balances={}, latency_ms=setup.latency_ms, ticks_behind_touch=setup.ticks_behind_touch)
+    }
+    told = {account: list(says(one)) for account, one in settings.items()}
+    first, *others = told.values()
+    if all(other == first for other in others):
+        yield from first
+        return
+    for account, sentences in told.items():
+        yield from (f"{account}: {sentence}" for sentence in sentences)
 
 
 def _path(setup: Setup) -> Iterable[str]:
@@ -48,22 +69,27 @@ def _path(setup: Setup) -> Iterable[str]:
 
 
 def _depth(setup: Setup) -> Iterable[str]:
-    yield (
-        f"An order larger than the touch fills the rest {setup.ticks_behind_touch} tick(s) behind it; orders do not "
-        "move the market"
-    )
+    return _of_accounts(setup, lambda settings: [settings.slippage.describe()])
 
 
 def _latency(setup: Setup) -> Iterable[str]:
-    if setup.latency_ms:
-        yield f"A command reaches the venue {setup.latency_ms} ms after it is given; reports take no time"
+    return _of_accounts(setup, _latency_of)
+
+
+def _latency_of(settings: SimSettings) -> Iterable[str]:
+    if settings.assumed.latency is not None:
+        yield from settings.assumed.latency.describe()
+    elif settings.latency_ms:
+        yield f"A command reaches the venue {settings.latency_ms} ms after it is given; reports take no time"
     else:
         yield "A command reaches the venue at once, after the callback that gave it; reports take no time"
 
 
 def _fees(setup: Setup) -> Iterable[str]:
+    schedules = {account: settings.assumed.fees for account, settings in setup.settings.items()}
     for account, text in setup.fees.items():
-        yield f"Fees of {account}: {text}"
+        schedule = schedules.get(account)
+        yield f"Fees of {account}: {text if schedule is None else schedule.describe()}"
     if setup.has_spot:
         yield "Spot fees are taken from what a trade brings: base when buying, quote when selling"
 
@@ -71,8 +97,20 @@ def _fees(setup: Setup) -> Iterable[str]:
 def _margin(setup: Setup) -> Iterable[str]:
     if setup.has_derivatives:
         for account, leverage in setup.leverage.items():
-            yield f"Margin of {account} is cross, at leverage {leverage}; fees are not reserved"
-        yield "Positions are never liquidated, and funding is neither paid nor received"
+            settings = setup.settings.get(account)
+            mode = "cross" if settings is None else settings.assumed.margin.mode
+            yield f"Margin of {account} is {mode}, at leverage {leverage}; fees are not reserved"
+        yield from _of_accounts(setup, lambda settings: [settings.assumed.margin.describe()])
+
+
+def _funding(setup: Setup) -> Iterable[str]:
+    if setup.has_derivatives:
+        perpetuals = tuple(setup.perpetuals) or ("perpetuals",)
+        yield from _of_accounts(setup, lambda settings: settings.assumed.funding.describe(perpetuals))
+
+
+def _refusals(setup: Setup) -> Iterable[str]:
+    return _of_accounts(setup, lambda settings: settings.assumed.rules.describe())
 
 
 def _balances(setup: Setup) -> Iterable[str]:
@@ -142,6 +180,8 @@ RULES = (
     Rule("latency", _latency),
     Rule("fees", _fees),
     Rule("margin", _margin),
+    Rule("funding", _funding),
+    Rule("refusals", _refusals),
     Rule("balances", _balances),
     Rule("instruments", _instruments),
     Rule("rounding", _rounding),

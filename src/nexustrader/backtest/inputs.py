@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,18 +10,19 @@ from typing import Any, NamedTuple
 from nexustrader._engine.routing import PRIORITY, Account, account_key
 from nexustrader.config import Config, MockConnectorConfig, PrivateConnectorConfig
 from nexustrader.constants import AccountType, InstrumentType
-from nexustrader.data.bars import Bars, join_bars
+from nexustrader.data.bars import Bars, BarSource, join_bars
+from nexustrader.data.moments import Moment, to_ms
 from nexustrader.data.readers.binance_vision import read_klines
 from nexustrader.data.readers.frames import from_frame, from_klines
 from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.error import DataError, EngineBuildError
 from nexustrader.schema import Kline
 from nexustrader.sim.convert import KINDS, to_sim_instrument
+from nexustrader.sim.fees import FeeSchedule
 from nexustrader.sim.mock import mock_settings
-from nexustrader.sim.settings import SimSettings
+from nexustrader.sim.settings import USUAL, Assumptions, SimSettings
 
 Amount = Decimal | float | int | str
-Moment = datetime | int | str | None
 
 INFINITE = Decimal("Infinity")
 DEFAULT_LEVERAGE = Decimal(20)  # of accounts at a venue, whose leverage is set there
@@ -45,6 +45,9 @@ def bars_of(data: Any, symbol: str | None) -> dict[str, Bars]:
         return {name: _bars_of_symbol(source, name) for name, source in data.items()}
     if isinstance(data, Bars):
         return {data.symbol: data}
+    catalog = _catalog(data)
+    if catalog is not None:
+        return catalog.history(symbol)
     if _are(data, Bars):
         symbols = dict.fromkeys(bars.symbol for bars in data)
         return {name: join_bars([bars for bars in data if bars.symbol == name]) for name in symbols}
@@ -58,6 +61,9 @@ def bars_of(data: Any, symbol: str | None) -> dict[str, Bars]:
 def _bars_of_symbol(source: Any, symbol: str) -> Bars:
     if isinstance(source, Bars):
         return source
+    catalog = _catalog(source)
+    if catalog is not None:
+        return catalog.history(symbol)[symbol]
     if isinstance(source, str | Path) or _are(source, str | Path):
         return read_klines(source, symbol)
     if _are(source, Bars):
@@ -72,6 +78,19 @@ def _bars_of_symbol(source: Any, symbol: str) -> Bars:
     raise DataError(
         f"the data of {symbol} are a {type(source).__name__}; give paths, a polars or pandas frame, or klines"
     )
+
+
+def _catalog(data: Any) -> BarSource | None:
+    """The catalogue that is meant: one that is given, or a folder, alone or as the only one of a list of paths."""
+    if isinstance(data, BarSource):
+        return data
+    if isinstance(data, list) and len(data) == 1:
+        return _catalog(data[0])
+    if isinstance(data, str | Path) and Path(data).is_dir():
+        from nexustrader.data.catalog import Catalog
+
+        return Catalog(data)
+    return None
 
 
 def _are(data: Any, kind: Any) -> bool:
@@ -89,24 +108,6 @@ def one_interval(bars: Mapping[str, Bars]) -> str:
             "longer ones are made of it"
         )
     return intervals[0]
-
-
-def to_ms(moment: Moment) -> int | None:
-    """Milliseconds of a time: a number of them, a datetime or ISO text (without a zone: UTC).
-
-    Raises DataError for text that is no time.
-    """
-    if moment is None or isinstance(moment, int):
-        return moment
-    if isinstance(moment, str):
-        try:
-            moment = datetime.fromisoformat(moment)
-        except ValueError:
-            raise DataError(
-                f"{moment!r} is no time; write ISO, such as 2024-01-31 or 2024-01-31T12:00"
-            ) from None
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp() * 1000)
 
 
 def played(history: Mapping[str, Bars], start: Moment, end: Moment) -> dict[str, Bars]:
@@ -131,11 +132,13 @@ class AccountWishes(NamedTuple):
     leverage: Decimal | None
     latency_ms: int
     ticks_behind_touch: int
+    assumed: Assumptions = USUAL
+    seed: int = 0
 
 
-def fees_of(given: Fees | tuple[Amount, Amount] | Amount | None) -> Fees | None:
-    """Fees as fractions of the value. Raises EngineBuildError for what are none."""
-    if given is None:
+def fees_of(given: Fees | tuple[Amount, Amount] | Amount | FeeSchedule | None) -> Fees | None:
+    """Fees as fractions of the value; None for a schedule. Raises EngineBuildError for what are none."""
+    if given is None or isinstance(given, FeeSchedule):
         return None
     fees = [_decimal(fee) for fee in (given if isinstance(given, tuple) else (given, given))]
     if len(fees) == 2 and all(-1 < fee <= 1 for fee in fees):
@@ -233,6 +236,8 @@ def _settings(
         taker_fee=taker,
         latency_ms=wishes.latency_ms,
         ticks_behind_touch=wishes.ticks_behind_touch,
+        assumed=wishes.assumed,
+        seed=wishes.seed,
     )
 
 

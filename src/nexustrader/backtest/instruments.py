@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nexustrader.constants import InstrumentType
 from nexustrader.data.bars import PRICES, Bars, Floats
+from nexustrader.data.ticks import Quotes, Trades
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import InstrumentError
 from nexustrader.schema import USD_STABLECOINS, InstrumentId
@@ -37,8 +38,25 @@ TERMS: Mapping[InstrumentType, Terms] = {
 INVERSE_CONTRACT = Decimal(100)  # quote units of one contract, as most are
 
 
-def default_instrument(symbol: str, bars: Bars) -> Instrument:
-    """An instrument for the symbol: tick and lot are the finest steps that its bars show.
+class Shown(NamedTuple):
+    """The prices that the data of a symbol show, one column a row of the data, and the sizes."""
+
+    prices: Floats
+    sizes: Floats
+
+
+def shown_by(data: Bars | Quotes | Trades) -> Shown:
+    """Every price and size in the data. The side of a quote that is empty repeats the other one."""
+    if isinstance(data, Bars):
+        return Shown(np.stack([getattr(data, name) for name in PRICES]), data.volume)
+    if isinstance(data, Trades):
+        return Shown(data.price[np.newaxis], data.size)
+    bid, ask = np.where(data.bid > 0, data.bid, data.ask), np.where(data.ask > 0, data.ask, data.bid)
+    return Shown(np.stack([bid, ask]), data.bid_size)
+
+
+def default_instrument(symbol: str, shown: Shown) -> Instrument:
+    """An instrument for the symbol: tick and lot are the finest steps that its data show.
 
     Raises InstrumentError for a symbol whose parts or kind cannot be told.
     """
@@ -66,8 +84,8 @@ def default_instrument(symbol: str, bars: Bars) -> Instrument:
         base=base,
         quote=quote,
         settle=base if is_inverse else quote,
-        tick=finest_step(np.concatenate([getattr(bars, name)[-SAMPLE_ROWS_MAX:] for name in PRICES])),
-        lot=Decimal(1) if is_inverse else _lot(bars),
+        tick=finest_step(shown.prices[:, -SAMPLE_ROWS_MAX:].ravel()),
+        lot=Decimal(1) if is_inverse else _lot(shown),
         min_notional=terms.min_notional or None,
         contract_size=INVERSE_CONTRACT if is_inverse else Decimal(1),
         maker=terms.maker,
@@ -75,10 +93,10 @@ def default_instrument(symbol: str, bars: Bars) -> Instrument:
     )
 
 
-def _lot(bars: Bars) -> Decimal:
-    """The step of the volumes; whole ones say little of it, then what costs up to one quote unit is traded."""
-    step = finest_step(bars.volume[-SAMPLE_ROWS_MAX:])
-    price = float(bars.close[-1])
+def _lot(shown: Shown) -> Decimal:
+    """The step of the sizes; whole ones say little of it, then what costs up to one quote unit is traded."""
+    step = finest_step(shown.sizes[-SAMPLE_ROWS_MAX:])
+    price = float(shown.prices[-1, -1])
     if step < 1 or price <= 1:
         return step
     return Decimal(1).scaleb(-min(DECIMALS_MAX, math.ceil(math.log10(price))))
@@ -93,11 +111,9 @@ def finest_step(values: Floats) -> Decimal:
     return Decimal(1).scaleb(-DECIMALS_MAX)
 
 
-def off_grid(bars: Bars, tick: Decimal) -> int:
-    """How many bars have a price that is no multiple of the tick, and is therefore rounded."""
-    step = float(tick)
-    scaled = np.stack([getattr(bars, name) for name in PRICES]) / step
-    return int(np.count_nonzero(~_is_whole(scaled).all(axis=0)))
+def off_grid(shown: Shown, tick: Decimal) -> int:
+    """How many rows have a price that is no multiple of the tick, and is therefore rounded."""
+    return int(np.count_nonzero(~_is_whole(shown.prices / float(tick)).all(axis=0)))
 
 
 def _is_whole(values: Floats) -> NDArray[np.bool_]:

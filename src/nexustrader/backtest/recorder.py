@@ -13,12 +13,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from nexustrader.backtest.result import BacktestFill, EquityCurve
-from nexustrader.constants import OrderSide
+from nexustrader.backtest.result import BacktestFill, ClosedTrade, EquityCurve, Exposure
+from nexustrader.constants import OrderSide, PositionSide
 from nexustrader.data.bars import Bars, Floats, Ints
 from nexustrader.domain import events as ev
 from nexustrader.sim.account import Applied, SimAccount
 from nexustrader.sim.position import Position, apply_fill
+from nexustrader.sim.reporter import Booked
 from nexustrader.sim.types import Side, SimInstrument
 
 ZERO = Decimal(0)
@@ -41,19 +42,50 @@ class _Steps:
         return np.array(self._values, dtype=np.float64)[place]
 
 
-class ClosedTrade(NamedTuple):
-    """From flat to flat (or through flat): profit after fees, in what the symbol is settled in."""
+class Curves(NamedTuple):
+    """Equity, what it was exposed to, and the assets left out of both for want of a price."""
 
-    symbol: str
-    closed_ms: int
-    profit: Decimal
+    equity: EquityCurve
+    exposure: Exposure
+    unpriced: list[str]
+
+
+class _Leg(msgspec.Struct):
+    """One way through a trade: the lots of its fills, and the sum of price x lots."""
+
+    lots: int = 0
+    cost: Decimal = ZERO
+
+    def add(self, lots: int, price: Decimal) -> None:
+        self.lots += lots
+        self.cost += lots * price
 
 
 class _Trip(msgspec.Struct):
-    """A position from its opening on. `profit` is what fills realised, less fees."""
+    """A position from its opening on. `profit` is what fills realised, less fees; `largest` the most lots held."""
 
     position: Position
+    opened_ms: int = 0
+    largest: int = 0
     profit: Decimal = ZERO
+    fees: Decimal = ZERO
+    entry: _Leg = msgspec.field(default_factory=_Leg)
+    exit: _Leg = msgspec.field(default_factory=_Leg)
+
+    def closed(self, instrument: SimInstrument, side: PositionSide, closed_ms: int) -> ClosedTrade:
+        """The trade that has just ended."""
+        return ClosedTrade(
+            symbol=instrument.symbol,
+            side=side,
+            opened_ms=self.opened_ms,
+            closed_ms=closed_ms,
+            amount=instrument.amount(self.largest),
+            entry_price=self.entry.cost / self.entry.lots,
+            exit_price=self.exit.cost / self.exit.lots,
+            fees=self.fees,
+            profit=self.profit,
+            settle=instrument.settle,
+        )
 
 
 class Recorder:
@@ -62,6 +94,7 @@ class Recorder:
     def __init__(self) -> None:
         self.fills: list[BacktestFill] = []
         self.trades: list[ClosedTrade] = []
+        self.moved: list[Booked] = []  # what no execution caused
         self._accounts: dict[str, SimAccount] = {}
         self._instruments: dict[str, SimInstrument] = {}
         self._wallets: dict[tuple[str, str], _Steps] = {}
@@ -102,10 +135,12 @@ class Recorder:
                 side=fact.side,
                 price=fill.price,
                 amount=fill.amount,
+                value=abs(instrument.value(instrument.to_lots(fill.amount), fill.price)),
                 fee=fill.fee,
                 fee_currency=fill.fee_currency or instrument.settle,
                 is_maker=fill.is_maker,
                 realized_pnl=realized,
+                settle=instrument.settle,
                 timestamp=fill.timestamp,
             )
         )
@@ -115,21 +150,39 @@ class Recorder:
     ) -> Decimal:
         """Fold the fill into its trade, spot ones too; returns the profit that it realised."""
         trip = self._trips.setdefault(key, _Trip(Position(instrument.symbol)))
-        before = trip.position.lots
+        before, lots = trip.position.lots, instrument.to_lots(fill.amount)
         side = Side.BUY if order_side.is_buy else Side.SELL
-        realized = apply_fill(trip.position, instrument, side, instrument.to_lots(fill.amount), fill.price)
+        closing = min(abs(before), lots) if before * side < 0 else 0
+        realized = apply_fill(trip.position, instrument, side, lots, fill.price)
         paid = fill.fee if fill.fee_currency == instrument.settle else fill.fee * fill.price
         trip.profit += realized - paid
+        trip.fees += paid
+        trip.exit.add(closing, fill.price)
         if before and trip.position.lots * before <= 0:
-            self.trades.append(ClosedTrade(instrument.symbol, fill.timestamp, trip.profit))
-            trip.profit = ZERO
+            held = PositionSide.LONG if before > 0 else PositionSide.SHORT
+            self.trades.append(trip.closed(instrument, held, fill.timestamp))
+            trip = self._trips[key] = _Trip(trip.position)
+        if lots > closing:
+            trip.opened_ms = trip.opened_ms or fill.timestamp
+            trip.entry.add(lots - closing, fill.price)
+            trip.largest = max(trip.largest, abs(trip.position.lots))
         return realized
+
+    def on_entry(self, booked: Booked) -> None:
+        """Note what moved a wallet without an execution: funding, or what a liquidation left unpaid."""
+        self.moved.append(booked)
+        wallet = self._wallets.setdefault((booked.account, booked.entry.asset), _Steps(0.0))
+        wallet.add(booked.timestamp, float(self._accounts[booked.account].wallet(booked.entry.asset)))
+
+    def funding(self, asset: str) -> Decimal:
+        """Received, less paid, so far."""
+        entries = [booked.entry for booked in self.moved]
+        return sum((e.amount for e in entries if e.cause == "funding" and e.asset == asset), ZERO)
 
     # -- after it ----------------------------------------------------------------------------------------------
 
-    def equity(self, bars: Mapping[str, Bars], currency: str, end_ms: int) -> tuple[EquityCurve, list[str]]:
-        """Equity in `currency` before the first bar and at the close of every one until `end_ms`, and the assets left
-        out of it because they have no price in that currency.
+    def curves(self, bars: Mapping[str, Bars], currency: str, end_ms: int) -> Curves:
+        """Equity and exposure in `currency`, before the first bar and at the close of every one until `end_ms`.
 
         The last point holds everything that was filled, also by commands that were under way at the end.
         """
@@ -140,15 +193,17 @@ class Recorder:
         closes = {symbol: _closes(one, times) for symbol, one in bars.items()}
         prices = self._prices(closes, currency)
         held_at = np.append(times[:-1], np.iinfo(np.int64).max)
-        total = np.zeros(len(times))
+        total, net, gross = np.zeros(len(times)), np.zeros(len(times)), np.zeros(len(times))
         unpriced: dict[str, None] = {}
-        for asset, worth in self._holdings(held_at, closes):
+        for asset, worth, size in self._holdings(held_at, closes, currency):
             if asset in prices:
                 total += worth * prices[asset]
+                net += size * prices[asset]
+                gross += np.abs(size) * prices[asset]
             elif worth.any():
                 unpriced[asset] = None
         times[0] = opening
-        return EquityCurve(times, total), sorted(unpriced)
+        return Curves(EquityCurve(times, total), Exposure(net, gross), sorted(unpriced))
 
     def _prices(self, closes: Mapping[str, Floats], currency: str) -> dict[str, Floats | float]:
         """What one unit of each asset is worth: by the first symbol that trades it against the currency."""
@@ -159,16 +214,23 @@ class Recorder:
                 prices.setdefault(instrument.base, close)
         return prices
 
-    def _holdings(self, times: Ints, closes: Mapping[str, Floats]) -> Iterator[tuple[str, Floats]]:
-        """Asset by asset what the accounts hold: wallets, and the unrealised profit of positions."""
+    def _holdings(
+        self, times: Ints, closes: Mapping[str, Floats], currency: str
+    ) -> Iterator[tuple[str, Floats, Floats]]:
+        """Asset by asset what the accounts hold and what of it a price moves, both in the asset: wallets in anything
+        but the currency itself, and positions, which are worth their unrealised profit.
+        """
         for (_, asset), steps in self._wallets.items():
-            yield asset, steps.at(times)
+            held = steps.at(times)
+            yield asset, held, np.zeros(len(times)) if asset == currency else held
         for key, lots in self._lots.items():
             instrument = self._instruments[key[1]]
             size = lots.at(times) * float(instrument.contract_size * instrument.lot)
             cost, close = self._costs[key].at(times), closes[key[1]]
-            gain = cost - size / close if instrument.kind == "inverse" else size * close - cost
-            yield instrument.settle, gain
+            if instrument.kind == "inverse":
+                yield instrument.settle, cost - size / close, size / close
+            else:
+                yield instrument.settle, size * close - cost, size * close
 
 
 def _closes(bars: Bars, times: Ints) -> Floats:

@@ -19,6 +19,7 @@ from nexustrader.kernel.ports import VenuePort
 from nexustrader.market.hub import MarketHub
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import BookL1, Kline, Order, Ticker, Trade
+from nexustrader.sim.latency import Delay, Lane, delayed
 from nexustrader.sim.ticks import Tick
 from nexustrader.sim.types import Side
 
@@ -43,24 +44,33 @@ class _Later:
             yield kline
 
 
+class Wanted:
+    """Whether anybody listens to one kind of data of one symbol."""
+
+    __slots__ = ("is_on",)
+
+    def __init__(self, *, is_on: bool = False) -> None:
+        self.is_on = is_on
+
+
 class _Ticker:
     """Who wants the ticks of a symbol, and how ticks and lots become prices and sizes."""
 
-    __slots__ = ("digits", "lot", "lot_digits", "step", "wants_book", "wants_trades")
+    __slots__ = ("digits", "exchange", "lot", "lot_digits", "step", "wanted")
 
     def __init__(self, instrument: Instrument) -> None:
+        self.exchange = instrument.exchange
         self.step = float(instrument.tick)
         self.lot = float(instrument.lot)
         self.digits = _digits(instrument.tick)
         self.lot_digits = _digits(instrument.lot)
-        self.wants_book = False
-        self.wants_trades = False
+        self.wanted = {kind: Wanted() for kind in TICK_KINDS}
 
 
 class ReplayMarket:
     """Delivers to the hub what is subscribed: the data's own klines, longer ones, and the ticks made of them.
 
-    `undelivered` lists subscriptions for which there are no data.
+    `undelivered` lists subscriptions for which there are no data. `news` is the way that data take, with its delay.
     """
 
     def __init__(
@@ -69,11 +79,15 @@ class ReplayMarket:
         hub: MarketHub,
         history: Mapping[str, Bars],
         instruments: Mapping[str, Instrument],
+        news: tuple[Lane, Delay] | None = None,
     ) -> None:
         self._clock = clock
-        self._deliver_kline = hub.deliver[DataType.KLINE]
-        self._deliver_book = hub.deliver[DataType.BOOKL1]
-        self._deliver_trade = hub.deliver[DataType.TRADE]
+        deliver = hub.deliver
+        if news is not None:
+            deliver = {kind: delayed(*news, call) for kind, call in deliver.items()}
+        self._deliver_kline = deliver[DataType.KLINE]
+        self.deliver_book = deliver[DataType.BOOKL1]
+        self.deliver_trade = deliver[DataType.TRADE]
         self._history = history
         self._tickers = {symbol: _Ticker(instrument) for symbol, instrument in instruments.items()}
         self._longer: dict[str, dict[KlineInterval, _Later]] = {}
@@ -111,12 +125,14 @@ class ReplayMarket:
             self._longer.get(symbol, {}).pop(interval, None)
 
     def _want_ticks(self, stream: Stream, *, wanted: bool) -> None:
-        ticker = self._tickers[stream.symbol]
-        if stream.kind is DataType.BOOKL1:
-            ticker.wants_book = wanted
-        else:
-            ticker.wants_trades = wanted
-        self.has_tick_listeners = any(t.wants_book or t.wants_trades for t in self._tickers.values())
+        self.wanted(stream.symbol, stream.kind).is_on = wanted
+        self.has_tick_listeners = any(
+            one.is_on for ticker in self._tickers.values() for one in ticker.wanted.values()
+        )
+
+    def wanted(self, symbol: str, kind: DataType) -> Wanted:
+        """Follows whether anybody wants quotes or trades of a symbol."""
+        return self._tickers[symbol].wanted[kind]
 
     def on_close(self, kline: Kline) -> None:
         """A bar of the data has closed: it and the longer ones that end with it are delivered."""
@@ -129,19 +145,24 @@ class ReplayMarket:
                 for closed in later.due(kline.timestamp):
                     self._deliver_kline(closed)
 
-    def on_tick(self, kline: Kline, tick: Tick, now_ms: int) -> None:
+    def on_tick(self, symbol: str, tick: Tick, now_ms: int) -> None:
         """A point of a bar: the quote that it leaves and the trade that led to it, to those who want them."""
-        ticker = self._tickers[kline.symbol]
-        step, digits = ticker.step, ticker.digits
+        ticker = self._tickers[symbol]
         size = round(tick.touch_lots * ticker.lot, ticker.lot_digits)
-        if ticker.wants_trades and tick.lots:
+        if ticker.wanted[DataType.TRADE].is_on and tick.lots:
             side = OrderSide.BUY if tick.aggressor is Side.BUY else OrderSide.SELL
-            price = round(tick.price * step, digits)
-            self._deliver_trade(Trade(kline.exchange, side, kline.symbol, price, size, now_ms))
-        if ticker.wants_book:
-            bid = tick.bid
-            low, high = round(bid * step, digits), round((bid + 1) * step, digits)
-            self._deliver_book(BookL1(kline.exchange, kline.symbol, low, high, size, size, now_ms))
+            price = round(tick.price * ticker.step, ticker.digits)
+            self.deliver_trade(Trade(ticker.exchange, side, symbol, price, size, now_ms))
+        if ticker.wanted[DataType.BOOKL1].is_on:
+            self.on_touch(symbol, tick, now_ms)
+
+    def on_touch(self, symbol: str, tick: Tick, now_ms: int) -> None:
+        """The quote alone."""
+        ticker = self._tickers[symbol]
+        size = round(tick.touch_lots * ticker.lot, ticker.lot_digits)
+        low = round(tick.bid * ticker.step, ticker.digits)
+        high = round(tick.ask * ticker.step, ticker.digits)
+        self.deliver_book(BookL1(ticker.exchange, symbol, low, high, size, size, now_ms))
 
 
 class ReplayRequests:

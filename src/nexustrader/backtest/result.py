@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,27 +12,57 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from nexustrader.constants import OrderSide, OrderStatus
-from nexustrader.data.bars import DataNotes, Floats, Ints
+from nexustrader.backtest.journal import Decision
+from nexustrader.constants import OrderSide, OrderStatus, PositionSide
+from nexustrader.data.bars import Bars, DataNotes, Floats, Ints
 from nexustrader.domain.instrument import to_plain
 from nexustrader.schema import Order, Position
 
 REASONS_SHOWN_MAX = 3
+NOT_IN_DICT = (
+    "equity",
+    "exposure",
+    "played",
+    "decisions",
+    "orders",
+    "elapsed_s",
+)  # columns, or told elsewhere
 
 
 class BacktestFill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. `fee` is positive when paid; `realized_pnl` is before fees, in what the symbol is settled in."""
+    """One execution. `fee` is positive when paid; `value` and `realized_pnl`, before fees, are in `settle`."""
 
     oid: str
     symbol: str
     side: OrderSide
     price: Decimal
     amount: Decimal
+    value: Decimal
     fee: Decimal
     fee_currency: str
     is_maker: bool
     realized_pnl: Decimal
+    settle: str
     timestamp: int
+
+
+class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """From flat to flat, or through flat: `profit` is after fees, in `settle`, what the symbol is settled in.
+
+    `amount` is the largest that was held, prices are averages by amount. The fee of a fill through flat belongs to the
+    trade that it closes.
+    """
+
+    symbol: str
+    side: PositionSide
+    opened_ms: int
+    closed_ms: int
+    amount: Decimal
+    entry_price: Decimal
+    exit_price: Decimal
+    fees: Decimal
+    profit: Decimal
+    settle: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,14 +81,30 @@ class EquityCurve:
         return float(falls.max(initial=0.0))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Exposure:
+    """Value of all that is not the result's currency, at the times of its equity and in that currency.
+
+    Short positions count as negative in `net` and as positive in `gross`.
+    """
+
+    net: Floats
+    gross: Floats
+
+
+NO_EXPOSURE = Exposure(np.zeros(0), np.zeros(0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BacktestResult:
     """Orders, fills and money of one run. Amounts of money are in `currency` unless a name says otherwise.
 
-    realized_pnl: before fees, of everything settled in `currency`. fees: paid, by currency. funding: not modelled,
-    always 0. trades: positions closed; wins: those of them with a profit after fees. user_errors: exceptions that the
-    strategy raised. trace_hash: equal for equal code, data, configuration and seed. elapsed_s: real time of the run,
-    which no other figure depends on.
+    realized_pnl: before fees, of everything settled in `currency`. fees: paid, by currency. funding: received, less
+    paid, in `currency`. trades: positions closed; wins: those of them with a profit after fees. user_errors:
+    exceptions that the strategy raised. trace_hash: equal for equal code, data, configuration and seed. elapsed_s:
+    real time of the run, which no other figure depends on. closed_trades: those that `trades` counts, in the order of
+    their closing.
+    played: the bars of the run. decisions: every command of the strategy, in order.
     """
 
     symbols: tuple[str, ...]
@@ -83,6 +129,11 @@ class BacktestResult:
     seed: int
     trace_hash: str
     elapsed_s: float
+    strategy: str = ""
+    closed_trades: list[ClosedTrade] = field(default_factory=list)
+    exposure: Exposure = NO_EXPOSURE
+    played: Mapping[str, Bars] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
 
     @property
     def duration(self) -> timedelta:
@@ -165,13 +216,9 @@ class BacktestResult:
         return "\n".join([*lines, "", "Assumptions:", *(f"- {text}" for text in self.assumptions)])
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the curve, in JSON's own types; money and amounts as text."""
+        """Everything but curves, bars and decisions, in JSON's own types; money and amounts as text."""
         found: dict[str, Any] = msgspec.to_builtins(
-            {
-                name: getattr(self, name)
-                for name in self.__slots__
-                if name not in ("equity", "orders", "elapsed_s")
-            }
+            {name: getattr(self, name) for name in self.__slots__ if name not in NOT_IN_DICT}
         )
         found["orders"] = msgspec.to_builtins(self.orders)
         found["figures"] = {

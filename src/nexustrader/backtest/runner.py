@@ -1,4 +1,4 @@
-"""`Backtest`: runs an unchanged strategy with its unchanged config over recorded bars."""
+"""`Backtest`: runs an unchanged strategy with its unchanged config over recorded bars, quotes and trades."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from nexustrader.backtest.inputs import (
     AccountWishes,
     Amount,
     Fees,
-    Moment,
     accounts_of,
     balances_of,
-    bars_of,
     fees_of,
     leverage_of,
     main_currency,
-    one_interval,
-    played,
 )
-from nexustrader.backtest.instruments import default_instrument, off_grid
+from nexustrader.backtest.instruments import default_instrument, off_grid, shown_by
 from nexustrader.backtest.replay import at_once
 from nexustrader.backtest.result import BacktestResult
+from nexustrader.backtest.sources import Sources, sources_of
 from nexustrader.backtest.world import Progress, World
 from nexustrader.config import Config, LogConfig
 from nexustrader.constants import ExchangeType, InstrumentType, PositionSide
+from nexustrader.data.moments import Moment
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.error import NexusTraderError, StrategyBuildError
 from nexustrader.kernel.clock import NS_PER_S, LiveClock
 from nexustrader.kernel.log import setup_logging
 from nexustrader.schema import Position
+from nexustrader.sim.fees import FeeSchedule
+from nexustrader.sim.funding import is_perpetual
+from nexustrader.sim.settings import Assumptions, SimSettings
 
 ZERO = Decimal(0)
 QUIET = "ERROR"  # what a run logs unless it is told otherwise: a line a bar would be most of its time
@@ -46,10 +47,12 @@ class Backtest:
 
     config: as for an Engine; every private connector, real or mock, becomes a simulated account.
     data: {symbol: path(s), polars or pandas frame, or klines}; or klines, or Bars; or one of the former with `symbol`.
+    Quotes and Trades, alone or in a list with bars: then they fill the orders of their symbol, and bars are told of.
     start, end: datetime, ISO text or ms; bars before `start` can still be requested by the strategy.
     balances: amounts by asset for every account, else those of mock connectors.
-    fees: (maker, taker) or one fraction for both, else a mock's fee_rate or the instrument's own.
+    fees: (maker, taker) or one fraction for both, or a FeeSchedule, else a mock's fee_rate or the instrument's own.
     leverage: for every account, else a mock's own or 20. latency_ms: from command to venue.
+    latency, funding, slippage, margin, rules: what is assumed of the venues; see `sim.settings.Assumptions.of`.
     instruments: by symbol; what is not given is read off the data, and stated in the result.
     log_config: what to log; errors alone if None.
 
@@ -66,27 +69,42 @@ class Backtest:
         symbol: str | None = None,
         seed: int = 0,
         balances: Mapping[str, Amount] | None = None,
-        fees: Fees | tuple[Amount, Amount] | Amount | None = None,
+        fees: Fees | tuple[Amount, Amount] | Amount | FeeSchedule | None = None,
         leverage: Amount | None = None,
         latency_ms: int = 0,
         ticks_behind_touch: int = 1,
+        latency: Any = None,
+        funding: Any = None,
+        slippage: Any = None,
+        margin: Any = None,
+        rules: Any = None,
         instruments: Mapping[str, Instrument] | None = None,
         log_config: LogConfig | None = None,
     ) -> None:
         self._config = config
         self._seed = seed
         self._log_config = log_config or LogConfig(level_stdout=QUIET)  # type: ignore[arg-type]  # one of its literals
+        schedule = fees if isinstance(fees, FeeSchedule) else None
         self._wishes = AccountWishes(
-            balances_of(balances), fees_of(fees), leverage_of(leverage), latency_ms, ticks_behind_touch
+            balances_of(balances),
+            fees_of(fees),
+            leverage_of(leverage),
+            latency_ms,
+            ticks_behind_touch,
+            Assumptions.of(
+                fees=schedule, latency=latency, funding=funding, slippage=slippage, margin=margin, rules=rules
+            ),
+            seed,
         )
-        self._history = bars_of(data, symbol)
-        self._interval = one_interval(self._history)
-        self._bars = played(self._history, start, end)
+        self._sources = sources = sources_of(data, symbol, start, end)
+        self._history, self._bars = sources.history, sources.bars
         given = dict(instruments or {})
+        shown = {name: shown_by(sources.finest(name)) for name in sources.history}
         self._defaulted = {
-            name: default_instrument(name, bars) for name, bars in self._history.items() if name not in given
+            name: default_instrument(name, prices) for name, prices in shown.items() if name not in given
         }
         self._instruments = {name: given.get(name) or self._defaulted[name] for name in self._history}
+        self._off_grid = {name: off_grid(one, self._instruments[name].tick) for name, one in shown.items()}
         self._accounts = accounts_of(config, self._instruments, self._wishes)
         self._has_run = False
 
@@ -94,6 +112,26 @@ class Backtest:
     def bars(self) -> int:
         """How many bars the run will play."""
         return sum(len(bars) for bars in self._bars.values())
+
+    @property
+    def events(self) -> int:
+        """How many bars and ticks the run will play, which is what `progress` counts."""
+        return self._sources.events
+
+    @property
+    def sources(self) -> Sources:
+        """All that is played, and the bars before and after it."""
+        return self._sources
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """By symbol, given or read off the data."""
+        return self._instruments
+
+    @property
+    def accounts(self) -> Mapping[str, SimSettings]:
+        """What each simulated account is told, by its key."""
+        return {account.key: settings for account, settings in self._accounts.settings.items()}
 
     def run(self, progress: Progress | None = None) -> BacktestResult:
         """Play the bars and return what came of it. `progress(bars played)` is called now and then.
@@ -108,9 +146,7 @@ class Backtest:
                 "make a new instance for each run"
             )
         self._has_run = True
-        world = World(
-            self._config, self._bars, self._history, self._instruments, self._accounts.settings, self._seed
-        )
+        world = World(self._config, self._sources, self._instruments, self._accounts.settings, self._seed)
         wall = LiveClock()
         started_ns = wall.timestamp_ns()
         setup_logging(self._log_config, world.clock)
@@ -124,7 +160,7 @@ class Backtest:
 
     def _result(self, world: World, elapsed_s: float) -> BacktestResult:
         currency = main_currency(self._instruments, self._config, self._accounts.settings)
-        curve, unpriced = world.recorder.equity(self._bars, currency, world.end_ms)
+        curves = world.recorder.curves(self._bars, currency, world.end_ms)
         fills, trades = world.recorder.fills, world.recorder.trades
         fees: dict[str, Decimal] = {}
         for fill in fills:
@@ -132,33 +168,38 @@ class Backtest:
         settled = {name for name, i in self._instruments.items() if i.settle == currency}
         return BacktestResult(
             symbols=tuple(self._bars),
-            interval=self._interval,
+            interval=self._sources.interval,
             start_ms=world.start_ms,
             end_ms=world.end_ms,
-            bars=world.bars_played,
+            bars=world.stage.bars_played,
             currency=currency,
             orders=[world.core.oms.snapshot(state) for state in world.core.oms.orders()],
             fills=fills,
-            equity=curve,
+            equity=curves.equity,
             positions=_positions(world, self._instruments),
             balances={key: _wallets(venue) for key, venue in world.venues.items()},
             realized_pnl=sum((fill.realized_pnl for fill in fills if fill.symbol in settled), ZERO),
             fees=fees,
-            funding=ZERO,
+            funding=world.recorder.funding(currency),
             trades=len(trades),
             wins=sum(1 for trade in trades if trade.profit > 0),
             user_errors=world.core.user_errors,
             data={symbol: bars.notes for symbol, bars in self._history.items()},
-            assumptions=assumptions(self._setup(world, unpriced, currency)),
+            assumptions=assumptions(self._setup(world, curves.unpriced, currency)),
             seed=self._seed,
             trace_hash=_trace_hash(world),
             elapsed_s=elapsed_s,
+            strategy=type(self._config.strategy).__name__,
+            closed_trades=trades,
+            exposure=curves.exposure,
+            played=self._bars,
+            decisions=world.journal.decisions,
         )
 
     def _setup(self, world: World, unpriced: list[str], currency: str) -> Setup:
         kinds = {instrument.type for instrument in self._instruments.values()}
         return Setup(
-            interval=self._interval,
+            interval=self._sources.interval,
             latency_ms=self._wishes.latency_ms,
             ticks_behind_touch=self._wishes.ticks_behind_touch,
             fees=self._accounts.fees,
@@ -167,7 +208,9 @@ class Backtest:
             has_derivatives=bool(kinds - {InstrumentType.SPOT}),
             default_balances=self._accounts.default_balances,
             default_instruments=tuple(self._defaulted.values()),
-            off_grid={s: off_grid(bars, self._instruments[s].tick) for s, bars in self._history.items()},
+            off_grid=self._off_grid,
+            settings=self.accounts,
+            perpetuals=tuple(name for name, one in self._instruments.items() if is_perpetual(one)),
             notes={symbol: bars.notes for symbol, bars in self._history.items()},
             undelivered=tuple(world.market.undelivered),
             unpriced=unpriced,

@@ -1,23 +1,19 @@
-"""The world of a backtest: the engine's own core on virtual time, simulated venues, and bars that are played to both.
-
-What listens decides how finely a bar is played. As long as nobody wants the book or the trades, no order rests and
-nothing is due before the close, only the close matters; else the bar is walked point by point.
-"""
+"""The world of a backtest: the engine's own core on virtual time, simulated venues, and data played to both."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from heapq import merge
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account
+from nexustrader.backtest.feeds import BarFeed, Feed, Stage, play_all, quote_feed, trade_feed
 from nexustrader.backtest.journal import TraceJournal
 from nexustrader.backtest.recorder import Recorder
 from nexustrader.backtest.replay import ReplayMarket, ReplayRequests, no_data
+from nexustrader.backtest.sources import Sources
 from nexustrader.config import Config
 from nexustrader.constants import ParamBackend
 from nexustrader.data.bars import Bars
@@ -29,50 +25,53 @@ from nexustrader.kernel.ports import VenuePort
 from nexustrader.kernel.virtual_loop import VirtualLoop
 from nexustrader.market.data import MarketData, StreamPort
 from nexustrader.persistence.params import Params
-from nexustrader.schema import Kline
 from nexustrader.sim.convert import to_sim_instrument
 from nexustrader.sim.exchange import SimExchange
+from nexustrader.sim.latency import NO_DELAY, Lane
 from nexustrader.sim.settings import SimSettings
-from nexustrader.sim.ticks import POINTS, bar_ticks
 
-BARS_PER_PROGRESS = 4_096
 USER_ERRORS_LOGGED_MAX = 10
 SETTLE_MS = 10_000  # how long after the last bar commands and confirmations may still be under way
 
 Progress = Callable[[int], object]
 
 _log = get_logger("Backtest")
-_closing = attrgetter("timestamp")
 
 
 class World:
-    """One run. `history` may reach back before `bars`, which are the ones that are played."""
+    """One run."""
 
     def __init__(
         self,
         config: Config,
-        bars: Mapping[str, Bars],
-        history: Mapping[str, Bars],
+        sources: Sources,
         instruments: Mapping[str, Instrument],
         accounts: Mapping[Account, SimSettings],
         seed: int,
     ) -> None:
-        self.bars = bars
-        self.start_ms = min(int(one.start[0]) for one in bars.values())
-        self.end_ms = self.start_ms
+        self.sources = sources
+        self.start_ms = min(int(one.start[0]) for one in sources.bars.values())
         self.clock = VirtualClock(self.start_ms * NS_PER_MS, on_error=self._on_timer_error)
         self.loop = VirtualLoop(self.clock, self._on_task_error)
-        self.journal = TraceJournal()
+        self.journal = TraceJournal(lambda: self.stage.played_ms)
         self.recorder = Recorder()
         self.core = EngineCore(
-            config, self.clock, self.journal, spawn=self.loop.spawn, closed_orders_max=math.inf
+            config,
+            self.clock,
+            self.journal,
+            spawn=self.loop.spawn,
+            closed_orders_max=math.inf,
+            is_restartable=False,
         )
-        self.market = ReplayMarket(self.clock, self.core.hub, history, instruments)
+        feeds = [one.latency.ways.feed for one in accounts.values()]
+        feed = max(feeds, key=lambda delay: delay.max_ms, default=NO_DELAY)
+        news = (Lane(self.clock, Entropy(seed).child("feed")), feed) if feed.max_ms else None
+        self.market = ReplayMarket(self.clock, self.core.hub, sources.history, instruments, news)
         self.venues: dict[str, SimExchange] = {}
-        self.bars_played = 0
-        self._is_stopped = False
+        self.stage = Stage(self.clock, self.market, self.venues, self.start_ms)
+        self.played = 0  # bars and ticks
         self._scales = {s: (float(i.tick), float(i.lot)) for s, i in instruments.items()}
-        self._build(history, instruments, accounts, Entropy(seed))
+        self._build(sources.history, instruments, accounts, Entropy(seed))
 
     def _build(
         self,
@@ -94,7 +93,12 @@ class World:
         core.market = MarketData(core.bus, self.clock.timestamp, port_of)
         for account, settings in accounts.items():
             venue = SimExchange(
-                account.key, core.instruments, self.clock, settings, observe=self.recorder.on_fill
+                account.key,
+                core.instruments,
+                self.clock,
+                settings,
+                observe=self.recorder.on_fill,
+                observe_entry=self.recorder.on_entry,
             )
             core.accounts.add(account)
             core.add_account(venue)
@@ -115,16 +119,27 @@ class World:
         """Plays every bar, from `on_start` to `on_stop`."""
         with self.loop.running():
             self._start()
-            for closing in self._closings():
-                self._play(closing)
-                self.bars_played += len(closing)
-                if progress is not None and self.bars_played % BARS_PER_PROGRESS < len(closing):
-                    progress(self.bars_played)
-                if self._is_stopped:
-                    break
+            play_all(self._feeds(), self.stage, partial(self._on_played, progress))
             self._finish()
+
+    def _feeds(self) -> list[Feed]:
+        """Among events of one moment trades come first, then quotes, and the word about a close last."""
+        stage, bars = self.stage, self.sources.bars
+        quotes, trades = self.sources.quotes, self.sources.trades
+        driven = bars.keys() - quotes.keys() - trades.keys()
+        return [
+            *(
+                trade_feed(stage, one, self._scales[symbol], has_quotes=symbol in quotes)
+                for symbol, one in trades.items()
+            ),
+            *(quote_feed(stage, one) for one in quotes.values()),
+            BarFeed(stage, bars, driven, self._scales),
+        ]
+
+    def _on_played(self, progress: Progress | None, count: int) -> None:
+        self.played += count
         if progress is not None:
-            progress(self.bars_played)
+            progress(self.played)
 
     def _start(self) -> None:
         for key, venue in self.venues.items():
@@ -135,55 +150,6 @@ class World:
         self.core.scheduler.start()
         self.clock.run_soon()
 
-    def _closings(self) -> Iterator[list[Kline]]:
-        """Bars by the time at which they close."""
-        series = [one.klines() for one in self.bars.values()]
-        if len(series) == 1:
-            return ([kline] for kline in series[0])
-        return (list(group) for _, group in groupby(merge(*series, key=_closing), key=_closing))
-
-    def _play(self, closing: list[Kline]) -> None:
-        """Bars that close together: what happened inside, the new quotes, then the word about the close."""
-        clock = self.clock
-        close_ms = closing[0].timestamp
-        close_ns = close_ms * NS_PER_MS
-        due_ns = clock.next_ns()
-        if (due_ns is None or due_ns > close_ns) and self._is_quiet(closing):
-            clock.set_time(close_ns)
-            for venue in self.venues.values():
-                for kline in closing:
-                    venue.on_bar(kline)
-        else:
-            self._walk(closing)
-            clock.advance_to(close_ns)
-        for kline in closing:
-            self.market.on_close(kline)
-        clock.run_soon()
-        self.end_ms = close_ms
-
-    def _is_quiet(self, closing: list[Kline]) -> bool:
-        if self.market.has_tick_listeners:
-            return False
-        for venue in self.venues.values():
-            for kline in closing:
-                if venue.has_open_order(kline.symbol):
-                    return False
-        return True
-
-    def _walk(self, closing: list[Kline]) -> None:
-        """The points of the bars, each at its time: open, two extremes, and the close just before it is told."""
-        paths = [(kline, bar_ticks(kline, *self._scales[kline.symbol])) for kline in closing]
-        start_ms = closing[0].start
-        step_ms = closing[0].timestamp - start_ms
-        for place in range(POINTS):
-            now_ms = start_ms + min(place * step_ms // (POINTS - 1), step_ms - 1)
-            self.clock.advance_to(now_ms * NS_PER_MS)
-            for kline, ticks in paths:
-                for venue in self.venues.values():
-                    venue.on_tick(kline.symbol, ticks[place])
-            for kline, ticks in paths:
-                self.market.on_tick(kline, ticks[place], now_ms)
-
     def _finish(self) -> None:
         core = self.core
         core.run_stop()
@@ -193,12 +159,19 @@ class World:
                 core.ems.cancel_all(account, symbol)
         core.scheduler.stop()
         self.clock.cancel_timers()
-        latency_ms = max((venue.settings.latency_ms for venue in self.venues.values()), default=0)
+        latency_ms = max(
+            (venue.settings.latency.round_trip_ms_max for venue in self.venues.values()), default=0
+        )
         self.clock.advance_to(self.clock.timestamp_ns() + (SETTLE_MS + latency_ms) * NS_PER_MS)
         self.loop.cancel_all()
 
     def _stop(self) -> None:
-        self._is_stopped = True
+        self.stage.is_stopped = True
+
+    @property
+    def end_ms(self) -> int:
+        """The latest close that was told."""
+        return self.stage.played_ms
 
     # -- errors of the strategy --------------------------------------------------------------------------------
 

@@ -15,17 +15,22 @@ COMMANDS = {  # name: module and the typer app in it
     "backtest": "nexustrader.cli.backtest:app",
     "chaos": "nexustrader.cli.chaos:app",
     "credentials": "nexustrader.cli.credentials:app",
+    "data": "nexustrader.cli.data:app",
     "emulate": "nexustrader.cli.emulate:app",
     "demo": "nexustrader.cli.demo:app",
     "explain": "nexustrader.cli.explain:app",
+    "parity": "nexustrader.cli.parity:app",
     "repair": "nexustrader.cli.repair:app",
     "replay": "nexustrader.cli.replay:app",
     "resume": "nexustrader.cli.resume:app",
     "run": "nexustrader.cli.run:app",
+    "sweep": "nexustrader.cli.sweep:app",
 }
 
 # They need no keys, so that none are stored is nothing to warn about.
-WITHOUT_CREDENTIALS = frozenset({"backtest", "chaos", "demo", "emulate", "explain", "replay", "resume"})
+WITHOUT_CREDENTIALS = frozenset(
+    {"backtest", "chaos", "data", "demo", "emulate", "explain", "parity", "replay", "resume", "sweep"}
+)
 
 
 class _LazyGroup(TyperGroup):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -115,6 +115,13 @@ class Bars:
                     timestamp=start + step_ms,
                     confirm=True,
                 )
+
+
+@runtime_checkable
+class BarSource(Protocol):
+    """Something that knows which bars it has, such as a catalogue."""
+
+    def history(self, symbol: str | None = None) -> dict[str, Bars]: ...
 
 
 def build_bars(

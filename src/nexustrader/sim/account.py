@@ -1,8 +1,8 @@
 """One simulated account: wallets, spot locks, margin positions, and what it may afford.
 
-Cross margin per settlement asset. One-way mode keeps positions under BOTH, hedge mode under LONG and SHORT,
-as the orders say; in hedge mode send orders that close as reduce-only. Marks come from `set_mark`; a symbol
-without one is valued at its entry price.
+Cross margin per settlement asset, or isolated margin per position. One-way mode keeps positions under BOTH, hedge mode
+under LONG and SHORT, as the orders say; in hedge mode send orders that close as reduce-only. Marks come from
+`set_mark`; a symbol without one is valued at its entry price.
 
 Fills, fees and funding come from events, so the account never asks the engine. Every change of a wallet is
 an `Entry` with a cause and the id of what caused it.
@@ -13,13 +13,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from nexustrader.error import InstrumentError, OrderError
 from nexustrader.sim import margin
-from nexustrader.sim.fees import SpotFeeAsset, trade_fee
+from nexustrader.sim.claims import Claim, claim_of
+from nexustrader.sim.fees import Fee, FeeMeter, SpotFeeAsset, trade_fee
+from nexustrader.sim.margin import Margin
 from nexustrader.sim.money import exact, plain
 from nexustrader.sim.position import (
     PNL_QUANTUM,
@@ -27,12 +29,14 @@ from nexustrader.sim.position import (
     apply_fill,
     check_position,
     entry_price,
+    secure,
     unrealized,
 )
 from nexustrader.sim.types import MatchEvent, Side, SimInstrument, SimOrder, Traded
 
-Cause = Literal["deposit", "trade", "fee", "pnl", "funding", "transfer"]
+Cause = Literal["deposit", "trade", "fee", "pnl", "funding", "transfer", "insurance"]
 ZERO = Decimal(0)
+CROSS = Margin()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -53,21 +57,11 @@ class Applied(msgspec.Struct, frozen=True):
     realized_pnl: Decimal
 
 
-class _Claim(NamedTuple):
-    """What an open order may still cost: `amount` of `asset`, locked on spot, margined at its full value else."""
-
-    symbol: str
-    position_side: str
-    side: Side
-    asset: str
-    amount: Decimal
-    is_spot: bool
-
-
 class SimAccount:
     """Money and positions of one account over any number of symbols.
 
-    Raises InstrumentError for an unknown symbol, OrderError for an impossible leverage.
+    `fees` charges by what is traded instead of the instruments' rates. Raises InstrumentError for an unknown symbol,
+    OrderError for an impossible leverage.
     """
 
     def __init__(
@@ -78,15 +72,19 @@ class SimAccount:
         *,
         leverage: int | Decimal = 20,
         spot_fee_asset: SpotFeeAsset = "received",
+        margins: Margin = CROSS,
+        fees: FeeMeter | None = None,
     ) -> None:
         self.account = account
+        self.margins = margins
+        self._fees = fees
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._default_leverage = Decimal(leverage)
         self._spot_fee_asset: SpotFeeAsset = spot_fee_asset
         self._wallets: dict[str, Decimal] = {}
         self._totals: dict[tuple[str, Cause], Decimal] = {}
         self._positions: dict[tuple[str, str], Position] = {}
-        self._claims: dict[tuple[str, int], _Claim] = {}
+        self._claims: dict[tuple[str, int], Claim] = {}
         self._marks: dict[str, Decimal] = {}
         self._leverages: dict[str, Decimal] = {}
         for asset, amount in balances.items():
@@ -116,21 +114,21 @@ class SimAccount:
     # -- what happens -------------------------------------------------------------------------------------
 
     @exact
-    def apply(self, event: MatchEvent) -> Applied | None:
+    def apply(self, event: MatchEvent, now_ms: int = 0, fee_rate: Decimal | None = None) -> Applied | None:
         """Takes one event of an engine, in the engine's order; returns what an execution did.
 
-        Events of other accounts are left alone.
+        `fee_rate` is charged instead of the account's own. Events of other accounts are left alone.
         """
         order = event.order
         if order.account != self.account:
             return None
         instrument = self._instrument(order.symbol)
         if order.is_open and order.price is not None:
-            claim = _claim(instrument, order, instrument.price(order.price))
+            claim = claim_of(instrument, order, instrument.price(order.price))
             self._claims[order.symbol, order.order_id] = claim
         else:
             self._claims.pop((order.symbol, order.order_id), None)
-        return self._fill(event) if isinstance(event, Traded) else None
+        return self._fill(event, now_ms, fee_rate) if isinstance(event, Traded) else None
 
     @exact
     def funding(self, symbol: str, rate: Decimal, mark: Decimal) -> tuple[Entry, ...]:
@@ -141,7 +139,17 @@ class SimAccount:
             payment = (-instrument.value(position.lots, mark) * rate).quantize(PNL_QUANTUM)
             if payment:
                 entries.append(self._post(instrument.settle, payment, "funding", f"funding:{symbol}"))
+                position.margin += payment if self._is_isolated else ZERO
         return tuple(entries)
+
+    @exact
+    def insure(self, asset: str, amount: Decimal, symbol: str) -> Entry:
+        """Takes over so much of what a liquidation cost beyond what secured the position."""
+        return self._post(asset, amount, "insurance", f"liquidation:{symbol}")
+
+    def restore_wallet(self, asset: str, amount: Decimal) -> None:
+        """Sets a wallet as it was at a former end: the difference counts as deposited."""
+        self._post(asset, amount - self.wallet(asset), "deposit", "restored")
 
     @exact
     def transfer(self, asset: str, amount: Decimal, ref: str = "transfer") -> Entry:
@@ -150,8 +158,12 @@ class SimAccount:
 
     def restore_position(self, symbol: str, lots: int, price: Decimal, position_side: str = "BOTH") -> None:
         """Sets a position as it was at a former end, with its average price. Fills come on top."""
-        value = self._instrument(symbol).value(lots, price)
-        self._positions[symbol, position_side] = Position(symbol, position_side, lots, value, flow=value)
+        instrument = self._instrument(symbol)
+        value = instrument.value(lots, price)
+        restored = Position(symbol, position_side, lots, value, flow=value)
+        if self._is_isolated:
+            secure(restored, instrument, 0, price, self.leverage(symbol))
+        self._positions[symbol, position_side] = restored
 
     # -- readings -----------------------------------------------------------------------------------------
 
@@ -171,6 +183,10 @@ class SimAccount:
     def entry_price(self, symbol: str, position_side: str = "BOTH") -> Decimal:
         """Average price of a position, 0 when flat."""
         return entry_price(self.position(symbol, position_side), self._instrument(symbol))
+
+    def mark(self, symbol: str) -> Decimal:
+        """The price at which a position of the symbol is valued."""
+        return self._mark(self.position(symbol))
 
     def unrealized(self, symbol: str, position_side: str = "BOTH") -> Decimal:
         """Profit of a position at its mark."""
@@ -217,14 +233,26 @@ class SimAccount:
     @exact
     def liquidation_price(self, symbol: str, position_side: str = "BOTH") -> Decimal | None:
         """Mark price at which this position is liquidated while the other marks stay; None when none does."""
-        instrument = self._instrument(symbol)
-        position = self.position(symbol, position_side)
-        cushion = self.wallet(instrument.settle) + sum(
-            self._unrealized(other) - self._maintenance(other)
-            for other in self._settled_in(instrument.settle)
-            if (other.symbol, other.position_side) != (symbol, position_side)
-        )
-        return margin.liquidation_price(position, instrument, cushion)
+        instrument, position = self._instrument(symbol), self.position(symbol, position_side)
+        cushion = self.cushion(position) - self._maintenance_of_others(position)
+        return margin.liquidation_price(position, instrument, cushion, self.margins.of(instrument))
+
+    @exact
+    def cushion(self, position: Position) -> Decimal:
+        """What covers a position besides its own profit: its margin if isolated, else the wallet and other profits."""
+        if self._is_isolated:
+            return position.margin
+        settle = self._instrument(position.symbol).settle
+        return self.wallet(settle) + sum(map(self._unrealized, self._others(position)), ZERO)
+
+    @exact
+    def excess(self, position: Position) -> Decimal:
+        """How much of what covers a position can be lost before it is liquidated; negative when it is due.
+
+        Under cross margin this is one figure for all positions of the settlement asset.
+        """
+        required = self._maintenance(position) + self._maintenance_of_others(position)
+        return self.cushion(position) + self._unrealized(position) - required
 
     def must_liquidate(self, asset: str) -> bool:
         """True when equity no longer exceeds the maintenance margin of the positions settled in the asset."""
@@ -246,7 +274,7 @@ class SimAccount:
         price = price or self._marks.get(symbol)
         if price is None:
             return f"no price of {symbol} is known to reckon the order with"
-        claim = _claim(instrument, order, price)
+        claim = claim_of(instrument, order, price)
         then = self._available(claim.asset, {**self._claims, (symbol, order.order_id): claim}.values())
         if then >= 0:
             return None
@@ -316,7 +344,7 @@ class SimAccount:
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    def _fill(self, event: Traded) -> Applied:
+    def _fill(self, event: Traded, now_ms: int, fee_rate: Decimal | None) -> Applied:
         order = event.order
         instrument = self._instrument(order.symbol)
         price = instrument.price(event.price_ticks)
@@ -330,20 +358,39 @@ class SimAccount:
         else:
             key = (order.symbol, order.position_side)
             position = self._positions.setdefault(key, Position(*key))
+            before = position.lots
             realized = apply_fill(position, instrument, order.side, event.lots, price)
+            if self._is_isolated:
+                secure(position, instrument, before, price, self.leverage(order.symbol))
             changes = [(instrument.settle, realized, "pnl")]
-        fee = trade_fee(
-            instrument,
-            order.side,
-            event.price_ticks,
-            event.lots,
-            is_maker=event.is_maker,
-            spot_fee_asset=self._spot_fee_asset,
-        )
+        fee = self._fee(event, instrument, now_ms, fee_rate)
         changes.append((fee.asset, -fee.amount, "fee"))
         ref = f"trade:{order.symbol}:{event.trade_id}"
         entries = tuple(self._post(asset, amount, cause, ref) for asset, amount, cause in changes if amount)
         return Applied(entries, fee.amount, fee.asset, realized)
+
+    def _fee(self, event: Traded, instrument: SimInstrument, now_ms: int, rate: Decimal | None) -> Fee:
+        value = instrument.value(event.lots, instrument.price(event.price_ticks))
+        side, meter = event.order.side, self._fees
+        if meter is not None and rate is None:
+            tier = meter.tier(now_ms)
+            rate = tier.maker if event.is_maker else tier.taker
+            meter.note(_in_quote(instrument, event.lots, value), now_ms)
+            discount = meter.schedule.discount
+            if discount is not None and rate > 0 and instrument.quote == discount.currency:
+                price = self._marks.get(discount.symbol or "") or discount.price
+                fee = discount.fee(_in_quote(instrument, event.lots, value), rate, price) if price else None
+                if fee is not None and self.free(fee.asset) >= fee.amount:
+                    return fee
+        return trade_fee(
+            instrument,
+            side,
+            event.price_ticks,
+            event.lots,
+            is_maker=event.is_maker,
+            spot_fee_asset=self._spot_fee_asset,
+            rate=rate,
+        )
 
     @exact
     def _post(self, asset: str, amount: Decimal, cause: Cause, ref: str) -> Entry:
@@ -381,13 +428,28 @@ class SimAccount:
         return unrealized(position, self._instrument(position.symbol), self._mark(position))
 
     def _maintenance(self, position: Position) -> Decimal:
-        rate = self._instrument(position.symbol).maint_margin
-        return margin.maintenance_margin(self._value(position), rate)
+        tiers = self.margins.of(self._instrument(position.symbol))
+        return margin.maintenance_margin(self._value(position), tiers)
 
-    def _locked(self, asset: str, claims: Iterable[_Claim]) -> Decimal:
+    @property
+    def _is_isolated(self) -> bool:
+        return self.margins.mode == "isolated"
+
+    def _others(self, position: Position) -> list[Position]:
+        """The other positions that the same wallet secures."""
+        settle = self._instrument(position.symbol).settle
+        key = (position.symbol, position.position_side)
+        return [p for p in self._settled_in(settle) if (p.symbol, p.position_side) != key]
+
+    def _maintenance_of_others(self, position: Position) -> Decimal:
+        if self._is_isolated:
+            return ZERO
+        return sum(map(self._maintenance, self._others(position)), ZERO)
+
+    def _locked(self, asset: str, claims: Iterable[Claim]) -> Decimal:
         return sum((claim.amount for claim in claims if claim.is_spot and claim.asset == asset), ZERO)
 
-    def _initial_margin(self, asset: str, claims: Iterable[_Claim]) -> Decimal:
+    def _initial_margin(self, asset: str, claims: Iterable[Claim]) -> Decimal:
         open_values: dict[tuple[str, str], dict[Side, Decimal]] = {
             (position.symbol, position.position_side): dict.fromkeys(Side, ZERO)
             for position in self._settled_in(asset)
@@ -398,21 +460,20 @@ class SimAccount:
                 open_values.setdefault(key, dict.fromkeys(Side, ZERO))[claim.side] += claim.amount
         total = ZERO
         for key, values in open_values.items():
-            value = self._value(self._positions.get(key, Position(*key)))
-            total += margin.initial_margin(value, values[Side.BUY], values[Side.SELL], self.leverage(key[0]))
+            position = self._positions.get(key, Position(*key))
+            value, leverage = self._value(position), self.leverage(key[0])
+            total += margin.initial_margin(value, values[Side.BUY], values[Side.SELL], leverage)
+            if self._is_isolated:
+                total += position.margin - margin.initial_margin(value, ZERO, ZERO, leverage)
         return total
 
-    def _available(self, asset: str, claims: Collection[_Claim]) -> Decimal:
-        return self.equity(asset) - self._initial_margin(asset, claims) - self._locked(asset, claims)
+    def _available(self, asset: str, claims: Collection[Claim]) -> Decimal:
+        held = self.wallet(asset) if self._is_isolated else self.equity(asset)
+        return held - self._initial_margin(asset, claims) - self._locked(asset, claims)
 
 
-def _claim(instrument: SimInstrument, order: SimOrder, price: Decimal) -> _Claim:
-    """What the rest of an order may cost at a price; a reduce-only order costs nothing."""
-    is_spot = instrument.kind == "spot"
-    amount, asset = instrument.value(order.remaining, price), instrument.settle
-    if is_spot:
-        asset = instrument.quote
-        if order.side is Side.SELL:
-            amount, asset = instrument.amount(order.remaining), instrument.base
-    amount = ZERO if order.reduce_only else amount
-    return _Claim(instrument.symbol, order.position_side, order.side, asset, amount, is_spot)
+def _in_quote(instrument: SimInstrument, lots: int, value: Decimal) -> Decimal:
+    """The value of a trade in quote, which an inverse contract's amount is already."""
+    if instrument.kind == "inverse":
+        return instrument.contract_size * instrument.amount(lots)
+    return value

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
 from nexustrader.sim.ladder import ExternalSide, UserSide, depth
+from nexustrader.sim.queue import QueueModel
+from nexustrader.sim.queue_pessimistic import PessimisticQueue
 from nexustrader.sim.types import Level, Side, SimInstrument, SimOrder
 
 UNSEEN_LOTS = 1 << 50
@@ -17,8 +20,15 @@ UNSEEN_LOTS = 1 << 50
 class Book:
     """State without rules: `matching.MatchingEngine` decides what happens to it."""
 
-    def __init__(self, instrument: SimInstrument, first_trade_id: int, feed: Literal["depth", "top"]) -> None:
+    def __init__(
+        self,
+        instrument: SimInstrument,
+        first_trade_id: int,
+        feed: Literal["depth", "top"],
+        queue: QueueModel | None = None,
+    ) -> None:
         self.instrument = instrument
+        self._queue = queue or PessimisticQueue()
         self.next_trade_id = first_trade_id
         self.traded_lots = dict.fromkeys(("user_buy", "user_sell", "market_buy", "market_sell"), 0)
         self._top_only = feed == "top"
@@ -61,16 +71,29 @@ class Book:
         """Snapshots of the open orders, of all or of one account, in order of acceptance."""
         return [o.snapshot() for o in self._open.values() if account is None or o.account == account]
 
-    def state_hash(self) -> str:
-        """Hash of the whole book: equal for equal histories, in any process and any implementation."""
-        state = {
+    def state(self) -> dict[str, object]:
+        """All there is, in the form that every implementation must arrive at."""
+        return {
             "symbol": self.instrument.symbol,
             "next_trade_id": self.next_trade_id,
             "traded": self.traded_lots,
             "external": [self._external[side].state() for side in (Side.BUY, Side.SELL)],
             "orders": [list(self._users[side]) for side in (Side.BUY, Side.SELL)],
         }
-        return hashlib.blake2b(msgspec.json.encode(state, order="deterministic"), digest_size=16).hexdigest()
+
+    def state_hash(self) -> str:
+        """Hash of `state`: equal for equal histories, in any process and any implementation."""
+        encoded = msgspec.json.encode(self.state(), order="deterministic")
+        return hashlib.blake2b(encoded, digest_size=16).hexdigest()
+
+    def load(
+        self, bids: Iterable[Sequence[int]], asks: Iterable[Sequence[int]], orders: Iterable[SimOrder]
+    ) -> None:
+        """Fills an empty book with levels (rank, told, taken), worst first, and open orders as they arrived."""
+        self._external_bids.load(bids)
+        self._external_asks.load(asks)
+        for order in orders:
+            self._enter(order)
 
     def check_invariants(self) -> list[str]:
         """What is wrong with the book, as texts; empty when all is well. Holds between calls."""
@@ -118,8 +141,12 @@ class Book:
         external = self._external[order.side]
         touch = external.touch()
         unseen = self._top_only and (touch is None or rank < touch)
-        order.queue_ahead = UNSEEN_LOTS if unseen else external.available(rank)
-        self._users[order.side].join(rank, order)
+        order.queue_ahead = order.queue_seen = UNSEEN_LOTS if unseen else external.available(rank)
+        order.queue_passed = 0
+        self._enter(order)
+
+    def _enter(self, order: SimOrder) -> None:
+        self._users[order.side].join(order.side * price_of(order), order)
         self._open[order.order_id] = order
         if order.reduce_only:
             self._reduce_only[order.order_id] = order
@@ -130,9 +157,13 @@ class Book:
         self._reduce_only.pop(order.order_id, None)
 
     def _cap_queue(self, side: Side, rank: int) -> None:
-        available = self._external[side].available(rank)
+        available, ahead = self._external[side].available(rank), 0
         for order in self._users[side].at(rank):
-            order.queue_ahead = min(order.queue_ahead, available)
+            if order.queue_seen != available:
+                before = max(0, order.queue_seen - order.queue_passed)
+                order.queue_ahead = self._queue.ahead(order.queue_ahead, before, available)
+                order.queue_seen, order.queue_passed = available, 0
+            ahead = order.queue_ahead = max(ahead, order.queue_ahead)
 
     def _best(self, side: Side) -> int | None:
         ranks = [r for r in (self._external[side].best(), self._users[side].best()) if r is not None]

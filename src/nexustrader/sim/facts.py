@@ -10,6 +10,7 @@ import msgspec
 from nexustrader.domain import events as ev
 from nexustrader.domain.events import EventKind, Source
 from nexustrader.sim.account import Applied
+from nexustrader.sim.slippage import slipped
 from nexustrader.sim.types import (
     Accepted,
     Amended,
@@ -56,20 +57,44 @@ _ANSWERS: Mapping[Status, EventKind] = {
 class Placed:
     """An order that reached the simulated venue: the command, its state as last seen, its executions."""
 
-    __slots__ = ("command", "eid", "fills", "instrument", "state")
+    __slots__ = ("command", "eid", "fee_rate", "fills", "instrument", "slip", "slipped_cost", "state")
 
-    def __init__(self, command: ev.Submit, state: SimOrder, instrument: SimInstrument) -> None:
+    def __init__(
+        self,
+        command: ev.Submit,
+        state: SimOrder,
+        instrument: SimInstrument,
+        *,
+        slip: int = 0,
+        fee_rate: Decimal | None = None,
+    ) -> None:
         self.command = command
         self.state = state
         self.instrument = instrument
         self.eid = str(state.order_id)
         self.fills: list[ev.OrderEvent] = []
+        self.slip = slip  # ticks by which it takes worse than the book shows
+        self.slipped_cost = 0  # what that has cost so far, in ticks x lots
+        self.fee_rate = fee_rate  # instead of the account's own
 
     @property
     def average(self) -> Decimal | None:
         """Average price of what is filled; None before the first execution."""
         state = self.state
         return self.instrument.tick * state.cost_ticks / state.filled if state.filled else None
+
+
+def worsened(placed: Placed, event: MatchEvent) -> MatchEvent:
+    """The event as slippage leaves it: what the order takes is dearer, and stays so in all that is told later."""
+    if not placed.slip and not placed.slipped_cost:
+        return event
+    if isinstance(event, Traded) and not event.is_maker:
+        order = event.order
+        price = slipped(event.price_ticks, order.side, placed.slip, order.price)
+        placed.slipped_cost += (price - event.price_ticks) * event.lots
+        event = msgspec.structs.replace(event, price_ticks=price)
+    event.order.cost_ticks += placed.slipped_cost
+    return event
 
 
 def fact(placed: Placed, event: MatchEvent, applied: Applied | None, now_ms: int) -> ev.OrderEvent | None:

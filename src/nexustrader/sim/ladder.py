@@ -7,7 +7,7 @@ piece of code serves both sides. A bid rank b and an ask rank a cross when a + b
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from nexustrader.error import OrderError
 from nexustrader.sim.types import Level, SimOrder
@@ -61,6 +61,14 @@ class ExternalSide:
         for rank, lots in levels:
             self.set(rank, lots)
         self._taken = {rank: lots for rank, lots in taken.items() if self._told.get(rank) == before[rank]}
+
+    def load(self, levels: Iterable[Sequence[int]]) -> None:
+        """Takes over levels (rank, told, taken), worst first, as they are."""
+        for rank, told, taken in levels:
+            self._ranks.append(rank)
+            self._told[rank] = told
+            if taken:
+                self._taken[rank] = taken
 
     def take(self, rank: int, lots: int) -> None:
         """Remembers that a user took so much of the level."""

@@ -3,8 +3,9 @@
 The market (recorded or synthetic) and the users share one book. The market's quantities come as absolute
 levels; users' orders are matched against them and against each other. Assumptions, in full:
 
-* A user's order rests behind the external quantity at its price. That queue shrinks by trades at the price,
-  and when the level shrinks below it; never by guessing who cancelled.
+* A user's order rests behind the external quantity at its price. That queue shrinks by trades at the price, and
+  with the level as the queue model says: by default only when the level shrinks below it, never by guessing who
+  cancelled (`sim.queue_pessimistic`).
 * With `feed="top"` only the touch is known, so an order below it waits behind an unknown queue, which becomes
   the touch's quantity when the touch reaches the price.
 * A public trade of n lots fills users by n lots at most: first those at better prices, then those at its
@@ -27,6 +28,7 @@ from typing import Literal, NamedTuple
 
 from nexustrader.error import OrderError
 from nexustrader.sim.book import Book, price_of
+from nexustrader.sim.queue import QueueModel
 from nexustrader.sim.types import (
     Accepted,
     Amended,
@@ -50,7 +52,8 @@ PositionKey = tuple[str, str]
 """(account, position side)."""
 
 
-def _flat(_account: str, _position_side: str) -> int:
+def flat(_account: str, _position_side: str) -> int:
+    """Signed lots of a user without positions."""
     return 0
 
 
@@ -82,7 +85,8 @@ class MatchingEngine(Book):
 
     `position_of(account, position_side)` gives signed lots and is asked for reduce-only orders alone.
     `reduce_only` says whether one larger than the position is clipped to it or rejected; `unfillable_fok`
-    how a fill-or-kill order that cannot fill ends. Raises OrderError for orders that make no sense.
+    how a fill-or-kill order that cannot fill ends; `queue` what is assumed of the queue before an order, None the
+    pessimistic model. Raises OrderError for orders that make no sense.
     """
 
     def __init__(
@@ -90,12 +94,13 @@ class MatchingEngine(Book):
         instrument: SimInstrument,
         first_trade_id: int = 1,
         *,
-        position_of: Callable[[str, str], int] = _flat,
+        position_of: Callable[[str, str], int] = flat,
         reduce_only: Literal["CLIP", "REJECT"] = "CLIP",
         unfillable_fok: Literal["REJECT", "EXPIRE"] = "EXPIRE",
         feed: Literal["depth", "top"] = "depth",
+        queue: QueueModel | None = None,
     ) -> None:
-        super().__init__(instrument, first_trade_id, feed)
+        super().__init__(instrument, first_trade_id, feed, queue)
         self._position_of = position_of
         self._clips_reduce_only = reduce_only == "CLIP"
         self._rejects_fok = unfillable_fok == "REJECT"
@@ -159,6 +164,7 @@ class MatchingEngine(Book):
             passed += ahead
             left -= ahead
             maker.queue_ahead = max(0, maker.queue_ahead - passed)
+            maker.queue_passed += lots
             left -= self._fill_from_market(maker, left)
         return self._finish()
 
@@ -178,7 +184,7 @@ class MatchingEngine(Book):
 
     def submit(self, order: SimOrder) -> list[MatchEvent]:
         """Enters an order. The engine owns it from here on; a reduce-only one may have its lots clipped."""
-        self._check_new(order)
+        check_new(order, is_known=order.order_id in self._open)
         self._begin()
         order.symbol = self.instrument.symbol
         refusal = self._refusal(order)
@@ -223,7 +229,7 @@ class MatchingEngine(Book):
             raise OrderError(f"order {order_id} cannot be amended to price {price} and {lots} lots")
         self._begin()
         self._leave(order)
-        order.queue_ahead = 0
+        order.queue_ahead = order.queue_seen = order.queue_passed = 0
         if lots is not None and lots <= order.filled:
             self._cancel(order, "AMEND")
             return self._finish()
@@ -254,21 +260,6 @@ class MatchingEngine(Book):
         return plan.lots, sum(abs(step.rank) * step.lots for step in plan.steps if isinstance(step, _Take))
 
     # -- entry --------------------------------------------------------------------------------------------
-
-    def _check_new(self, order: SimOrder) -> None:
-        priced = order.price is not None and order.price > 0
-        known = order.order_id in self._open
-        if order.lots <= 0 or order.filled or order.status != "NEW" or known:
-            raise OrderError(
-                f"order {order.order_id} is not new: {order.status}, {order.filled}/{order.lots} lots"
-            )
-        if priced != (order.kind == "limit") or (
-            order.post_only and (order.kind, order.tif) != ("limit", "GTC")
-        ):
-            raise OrderError(
-                f"order {order.order_id}: {order.kind} {order.tif} with price {order.price} and "
-                f"post_only={order.post_only} makes no sense: limit orders have a price, post-only is GTC"
-            )
 
     def _refusal(self, order: SimOrder) -> RejectReason | None:
         """Why the order may not enter the book. Clips a reduce-only one to what it can reduce."""
@@ -338,6 +329,7 @@ class MatchingEngine(Book):
                 self._external[side].take(step.rank, step.lots)
                 for waiting in self._users[side].at(step.rank):
                     waiting.queue_ahead = max(0, waiting.queue_ahead - step.lots)
+                    waiting.queue_seen -= step.lots
             self._trade(abs(step.rank), step.lots, maker=step.maker, taker=taker)
         if taker.remaining == 0:
             return
@@ -460,6 +452,20 @@ class MatchingEngine(Book):
         order.status = "REJECTED"
         self._out.append(Rejected(order.snapshot(), reason))
         return self._finish()
+
+
+def check_new(order: SimOrder, *, is_known: bool) -> None:
+    """Raises OrderError for an order that is open already, is not new, or makes no sense."""
+    priced = order.price is not None and order.price > 0
+    if order.lots <= 0 or order.filled or order.status != "NEW" or is_known:
+        raise OrderError(
+            f"order {order.order_id} is not new: {order.status}, {order.filled}/{order.lots} lots"
+        )
+    if priced != (order.kind == "limit") or (order.post_only and (order.kind, order.tif) != ("limit", "GTC")):
+        raise OrderError(
+            f"order {order.order_id}: {order.kind} {order.tif} with price {order.price} and "
+            f"post_only={order.post_only} makes no sense: limit orders have a price, post-only is GTC"
+        )
 
 
 def _shift(moved: dict[PositionKey, int], order: SimOrder, lots: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 import msgspec
 
@@ -19,8 +19,8 @@ PRICE_QUANTUM = Decimal("1e-12")
 class Position(msgspec.Struct):
     """One position. `lots` is signed, `cost` is the signed value at which the open part was entered.
 
-    `flow` is the signed value of all fills and `dust` the profit lost to rounding, both kept for the check.
-    Values are in quote, for inverse contracts in base.
+    `flow` is the signed value of all fills and `dust` the profit lost to rounding, both kept for the check. `margin`
+    is what secures an isolated position. Values are in quote, for inverse contracts in base.
     """
 
     symbol: str
@@ -30,6 +30,7 @@ class Position(msgspec.Struct):
     realized: Decimal = Decimal(0)
     flow: Decimal = Decimal(0)
     dust: Decimal = Decimal(0)
+    margin: Decimal = Decimal(0)
 
 
 @exact
@@ -46,6 +47,22 @@ def apply_fill(
     position.flow += value
     position.realized += realized
     return realized
+
+
+@exact
+def secure(
+    position: Position, instrument: SimInstrument, before: int, price: Decimal, leverage: Decimal
+) -> None:
+    """Sets aside the margin of an isolated position after a fill, which found it with so many lots.
+
+    What is opened adds its value / leverage, rounded up; what is closed frees its part.
+    """
+    after = position.lots
+    kept = min(abs(before), abs(after)) if before * after > 0 else 0
+    if kept < abs(before):
+        position.margin = (position.margin * kept / abs(before)).quantize(PNL_QUANTUM, ROUND_UP)
+    opened = abs(instrument.value(abs(after) - kept, price))
+    position.margin += (opened / leverage).quantize(PNL_QUANTUM, ROUND_UP)
 
 
 def _close(position: Position, instrument: SimInstrument, lots: int, closed_value: Decimal) -> Decimal:

@@ -8,11 +8,15 @@ from typing import NamedTuple
 from nexustrader.domain.instrument import Instrument
 from nexustrader.schema import BookL1, Kline
 from nexustrader.sim.facts import Placed
+from nexustrader.sim.liquidation import EVERYWHERE
 from nexustrader.sim.matching import MatchingEngine
-from nexustrader.sim.ticks import Tick, bar_ticks
+from nexustrader.sim.slippage import Slippage, slipped
+from nexustrader.sim.ticks import POINTS, Tick, bar_ticks
 from nexustrader.sim.types import MatchEvent, Side, SimOrder
 
 News = BookL1 | Kline | Tick
+
+NO_ASK = 1 << 60  # the price of an empty side: every known level is better, and goes
 
 
 class Touch(NamedTuple):
@@ -35,7 +39,7 @@ class QuotedMarket:
     order rests it need not know.
     """
 
-    __slots__ = ("engine", "instrument", "lot", "news", "resting", "sim", "tick", "touch")
+    __slots__ = ("engine", "instrument", "lot", "news", "resting", "safe", "sim", "tick", "touch", "volume")
 
     def __init__(self, instrument: Instrument, engine: MatchingEngine) -> None:
         self.instrument = instrument
@@ -46,6 +50,10 @@ class QuotedMarket:
         self.news: News | None = None
         self.touch: Touch | None = None  # as the engine knows it
         self.resting: dict[int, Placed] = {}
+        self.safe = EVERYWHERE  # prices that liquidate nothing
+        self.volume: int | None = (
+            None  # lots traded in the bar of the last quote; None where there are no bars
+        )
 
     @property
     def has_book(self) -> bool:
@@ -62,13 +70,17 @@ class QuotedMarket:
 
     def _touch_of(self, news: News) -> Touch:
         if isinstance(news, BookL1):
+            self.volume = None
             return Touch(
                 round(news.bid / self.tick),
                 max(1, round(news.bid_size / self.lot)) if news.bid > 0 else 0,
-                round(news.ask / self.tick),
+                round(news.ask / self.tick) if news.ask > 0 else NO_ASK,
                 max(1, round(news.ask_size / self.lot)) if news.ask > 0 else 0,
             )
         tick = news if isinstance(news, Tick) else bar_ticks(news, self.tick, self.lot)[-1]
+        self.volume = (
+            POINTS * tick.touch_lots if isinstance(news, Tick) else round((news.volume or 0) / self.lot)
+        )
         states = (placed.state for placed in self.resting.values())
         if any(state.price == tick.price and state.side is tick.aggressor for state in states):
             # A price that is only touched fills nobody: the order that rests there keeps the other side away.
@@ -96,10 +108,17 @@ class QuotedMarket:
         removed = self.engine.set_level(side.opposite, behind, 0)
         return removed + self.engine.set_level(side.opposite, behind, order.remaining)
 
-    def price_against(self, side: Side) -> Decimal | None:
+    def slip(self, order: SimOrder, slippage: Slippage) -> int:
+        """Ticks by which an order that takes now is executed worse than the book shows."""
+        price, lots = (0, 0) if self.touch is None else self.touch.against(order.side)
+        if not lots or order.remaining <= 0:
+            return 0
+        return slippage.slip(price, order.remaining, lots if self.volume is None else self.volume)
+
+    def price_against(self, side: Side, slip: int = 0) -> Decimal | None:
         """Price that a market order of this side is reckoned at; None when there is nobody to trade with."""
         price, lots = (0, 0) if self.touch is None else self.touch.against(side)
-        return self.sim.price(price) if lots else None
+        return self.sim.price(slipped(price, side, slip, None)) if lots else None
 
     def mark(self) -> Decimal | None:
         """Middle of the touch, or the one side there is; None before the first quote."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nexustrader.schema import Kline
+from nexustrader.schema import Kline, Trade
 from nexustrader.sim.bars import bar_path
 from nexustrader.sim.types import Side
 
@@ -56,3 +56,9 @@ def bar_ticks(kline: Kline, tick: float, lot: float) -> tuple[Tick, ...]:
         ticks.append(Tick(price, lots, aggressor))
         before = price
     return tuple(ticks)
+
+
+def trade_tick(trade: Trade, tick: float, lot: float) -> Tick:
+    """A public trade as the touch that it is taken to have left, where no quotes are known."""
+    side = Side.BUY if trade.side.is_buy else Side.SELL
+    return Tick(round(trade.price / tick), round(trade.size / lot), side)

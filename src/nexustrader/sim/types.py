@@ -104,7 +104,8 @@ class SimOrder(msgspec.Struct, kw_only=True):
     """One order of a user. The engine that accepted it owns and changes it; events carry snapshots.
 
     `lots` is the total, `filled` the executed part, `cost_ticks` the sum of price × lots of its executions,
-    `queue_ahead` the external lots before it at its price while it rests. `symbol` is set by the engine.
+    `queue_ahead` the external lots before it at its price while it rests; `queue_seen` is what the level held when the
+    queue was last looked at, `queue_passed` what traded there since. `symbol` is set by the engine.
     `position_side` is BOTH in one-way mode, LONG or SHORT in hedge mode.
     """
 
@@ -124,6 +125,8 @@ class SimOrder(msgspec.Struct, kw_only=True):
     status: Status = "NEW"
     cost_ticks: int = 0
     queue_ahead: int = 0
+    queue_seen: int = 0
+    queue_passed: int = 0
     self_trade: SelfTradePrevention = "EXPIRE_MAKER"
     symbol: str = ""
 

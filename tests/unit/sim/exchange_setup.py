@@ -12,6 +12,7 @@ from nexustrader.domain.instrument import Instrument
 from nexustrader.kernel.clock import NS_PER_MS, VirtualClock
 from nexustrader.schema import BookL1, Kline, Trade
 from nexustrader.sim.exchange import SimExchange
+from nexustrader.sim.reporter import Booked
 from nexustrader.sim.settings import SimSettings
 
 PERP, SPOT, INVERSE = "BTCUSDT-PERP.BINANCE", "BTCUSDT.BINANCE", "BTCUSD-PERP.BINANCE"
@@ -74,7 +75,14 @@ class Bench:
         self.clock = VirtualClock(START_MS * NS_PER_MS)
         given = {"balances": {"USDT": Decimal(10_000)}, "leverage": Decimal(10), **settings}
         self.listener = Listener()
-        self.venue = SimExchange(account, instruments or INSTRUMENTS, self.clock, SimSettings(**given))
+        self.booked: list[Booked] = []
+        self.venue = SimExchange(
+            account,
+            instruments or INSTRUMENTS,
+            self.clock,
+            SimSettings(**given),
+            observe_entry=self.booked.append,
+        )
         self.venue.attach(self.listener)
         self._ids = count(1)
 

@@ -482,7 +482,7 @@ async def test_open_positions_are_told_anew_with_their_profit() -> None:
 def test_every_execution_is_observed_with_what_it_did_to_the_account() -> None:
     seen: list[tuple[str, Decimal]] = []
     bench = quoted()
-    bench.venue._observe = lambda fact, applied: seen.append((fact.oid, applied.fee))
+    bench.venue._reporter._observe = lambda fact, applied: seen.append((fact.oid, applied.fee))
     oid = bench.order(BUY, MARKET, "1")
     assert seen == [(oid, Decimal("0.05005000"))]
 

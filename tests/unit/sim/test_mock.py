@@ -180,7 +180,7 @@ async def test_a_kept_position_of_an_unknown_symbol_stops_the_start() -> None:
     store = Params()
     await ran_and_stopped(store)
     after = MockBench(store)
-    after.venue._instruments = {}
+    after.venue._markets.instruments = {}
     with pytest.raises(OrderError, match="overwrite_position=True"):
         await after.venue.start()
 

@@ -15,8 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sim_setup import BUY, LINEAR, SELL, order
 
 from nexustrader.kernel.entropy import Entropy
+from nexustrader.sim.kernel.engine import KernelEngine
 from nexustrader.sim.matching import MatchingEngine
 from nexustrader.sim.types import Amended, Expired, MatchEvent, Side, SimOrder, Traded
+
+pytestmark = pytest.mark.timeout(600)  # the first test that plays natively may have to compile the kernel
 
 SIDES = st.sampled_from(list(Side))
 PRICES = st.integers(98, 102)
@@ -28,6 +31,8 @@ ACCOUNTS = st.sampled_from("abc")
 class Referee(RuleBasedStateMachine):
     """Knows the rules of fair matching, not how the engine follows them."""
 
+    kind: type[MatchingEngine] | type[KernelEngine] = MatchingEngine
+
     @initialize(
         reduce_only=st.sampled_from(["CLIP", "REJECT"]),
         fok=st.sampled_from(["EXPIRE", "REJECT"]),
@@ -38,7 +43,7 @@ class Referee(RuleBasedStateMachine):
     def start(self, reduce_only: str, fok: str, feed: str, held, levels) -> None:
         self.positions: dict[tuple[str, str], int] = defaultdict(int)
         self.positions |= {(account, "BOTH"): lots for account, lots in zip("abc", held, strict=True)}
-        self.engine = MatchingEngine(
+        self.engine = self.kind(
             LINEAR,
             position_of=lambda account, position_side: self.positions[account, position_side],
             reduce_only=reduce_only,
@@ -283,7 +288,15 @@ class Referee(RuleBasedStateMachine):
             assert dict(shown) == {price: lots for price, lots in offered.items() if lots}
 
 
+class NativeReferee(Referee):
+    kind = KernelEngine
+
+
 class TestFairMatching(Referee.TestCase):
+    settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+
+
+class TestFairNativeMatching(NativeReferee.TestCase):
     settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 
 
@@ -292,10 +305,15 @@ class TestFairMatchingAtLength(Referee.TestCase):
     settings = settings(max_examples=500, stateful_step_count=50, deadline=None)
 
 
-def session(seed: int, steps: int) -> str:
+@pytest.mark.slow
+class TestFairNativeMatchingAtLength(NativeReferee.TestCase):
+    settings = settings(max_examples=500, stateful_step_count=50, deadline=None)
+
+
+def session(seed: int, steps: int, kind: type[MatchingEngine] | type[KernelEngine] = MatchingEngine) -> str:
     """Hash after a random session: users and market drawn from one seed."""
     draw = Entropy(seed)
-    engine = MatchingEngine(LINEAR)
+    engine = kind(LINEAR)
     for step in range(steps):
         side = draw.choice(list(Side))
         price, lots = draw.randint(95, 105), draw.randint(1, 12)
@@ -316,12 +334,16 @@ def session(seed: int, steps: int) -> str:
 
 
 def test_equal_histories_give_equal_hashes_and_others_do_not() -> None:
-    assert session(1, 300) == session(1, 300) != session(2, 300)
+    assert session(1, 300) == session(1, 300, KernelEngine) != session(2, 300)
 
 
 @pytest.mark.slow
 def test_the_hash_does_not_depend_on_the_process() -> None:
-    command = [sys.executable, "-c", "import test_sim_matching_properties as t; print(t.session(7, 2000))"]
+    command = [
+        sys.executable,
+        "-c",
+        "import test_sim_matching_properties as t; print(t.session(7, 2000, t.KernelEngine))",
+    ]
     hashes = {
         subprocess.run(
             command,
@@ -332,4 +354,4 @@ def test_the_hash_does_not_depend_on_the_process() -> None:
         ).stdout
         for seed in ("0", "1", "4242")
     }
-    assert len(hashes) == 1
+    assert hashes == {session(7, 2000) + "\n"}
