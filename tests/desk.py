@@ -14,11 +14,11 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
-from nexustrader.domain.order_effects import UNTOLD_NOTICES, Notice
+from nexustrader.domain.order_effects import UNTOLD_NOTICES
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import JournalError, OutcomeUnknown
 from nexustrader.execution.ems import ExecutionManager
-from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.oms import News, OrderManager
 from nexustrader.execution.reconciler import Reconciler
 from nexustrader.execution.request import OrderRequest
 from nexustrader.market.cache import Cache
@@ -260,19 +260,24 @@ class Desk:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def _tell(self, notice: Notice, order: Order) -> None:
-        if self.is_held and notice not in UNTOLD_NOTICES:
-            self.waiting.append((notice.value, order))
-        else:
-            self.told.append((notice.value, order))
-            if self.on_tell is not None:
-                self.on_tell(notice.value)
+    def _tell(self, news: News) -> None:
+        for notice, order in news:
+            if notice in UNTOLD_NOTICES:
+                self.told.append((notice.value, order))
+            else:
+                self.waiting.append((notice.value, order))
+        if not self.is_held:
+            self.tell_waiting()
 
     def tell_waiting(self) -> None:
-        """The strategy has started: it is told what waited, one after the other."""
-        self.is_held = False
+        """One after the other; what a callback brings about is told when it has returned."""
+        self.is_held = True
         while self.waiting:
-            self.told.append(self.waiting.pop(0))
+            told = self.waiting.pop(0)
+            self.told.append(told)
+            if self.on_tell is not None:
+                self.on_tell(told[0])
+        self.is_held = False
 
     def hold(self, amount: str) -> None:
         """What the venue's list of positions says from now on."""

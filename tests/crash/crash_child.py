@@ -217,7 +217,7 @@ def refold(core: engine_core.EngineCore, journal: Any) -> Snapshot:
         journal,
         cache,
         shard_of(STRATEGY_ID, USER_ID),
-        tell=lambda _notice, _order: None,
+        tell=lambda _news: None,
         on_fill=portfolio.on_fill,
     )
     restore(journal.replay(), oms, portfolio, cache)

@@ -38,7 +38,7 @@ class Books:
             journal,
             self.cache,
             SHARD,
-            tell=lambda _notice, _order: None,
+            tell=lambda _news: None,
             on_fill=self.portfolio.on_fill,
             closed_orders_max=CLOSED_MAX,
         )

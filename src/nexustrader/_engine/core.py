@@ -27,7 +27,7 @@ from nexustrader.execution import snapshot as snapshots
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.executions import MissingExecutions
 from nexustrader.execution.health import Health
-from nexustrader.execution.oms import CLOSED_ORDERS_MAX, OrderManager
+from nexustrader.execution.oms import CLOSED_ORDERS_MAX, News, OrderManager
 from nexustrader.execution.reconciler import Reconciler
 from nexustrader.kernel.bus import MessageBus
 from nexustrader.kernel.log import get_logger
@@ -38,7 +38,6 @@ from nexustrader.market.data import MarketData, StreamPort
 from nexustrader.market.hub import MarketHub
 from nexustrader.portfolio.portfolio import Portfolio
 from nexustrader.risk.gate import AMENDMENTS, SECTION, Gate
-from nexustrader.schema import Order
 from nexustrader.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -319,10 +318,13 @@ class EngineCore:
 
     # -- telling the strategy --------------------------------------------------------------------------------
 
-    def _notify(self, notice: Notice, order: Order) -> None:
-        endpoint = ENDPOINTS.get(notice)
-        if endpoint is not None:
-            self._tell(endpoint, order)
+    def _notify(self, news: News) -> None:
+        """What one fact has to say of an order, in this order."""
+        self._untold.extend(
+            (endpoint, order) for notice, order in news if (endpoint := ENDPOINTS.get(notice)) is not None
+        )
+        if not self._is_telling:
+            self._tell_all()
 
     def _on_fill(self, order: OrderState, delta: FillDelta) -> None:
         self.portfolio.on_fill(order, delta)

@@ -194,7 +194,7 @@ def check_replay(journal: MemoryJournal, core: EngineCore, truths: Mapping[str, 
         MemoryJournal(),
         cache,
         core.ids.shard,
-        tell=lambda _notice, _order: None,
+        tell=lambda _news: None,
         on_fill=portfolio.on_fill,
     )
     restore(journal.replay(), oms, portfolio, cache)

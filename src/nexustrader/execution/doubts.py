@@ -317,14 +317,21 @@ class Doubts:
         # Race: what is asked of the order meanwhile, or fills that are known already, prove no life.
         return after is None or bool(listed) or signs_of_life(after) != signs_of_life(state)
 
+    def take_terms(self, answer: ev.OrderEvent) -> None:
+        """Apply the larger amount that an order has by now.
+
+        Race: it was amended while nobody listened; by the old amount its fills would seem to be its end.
+        """
+        state = self._oms.get(answer.oid)
+        if state is not None and answer.amount is not None and answer.amount > state.amount:
+            terms = msgspec.structs.replace(answer, kind=ev.EventKind.ACCEPTED, filled=None, average=None)
+            self._oms.apply(terms)
+
     async def take(self, port: VenuePort, answer: ev.OrderEvent) -> None:
         """Apply a query's answer, after the single fills that we have not seen yet: they carry the fees."""
         state = self._oms.get(answer.oid)
         if state is not None and answer.filled is not None and answer.filled > state.filled:
-            if answer.amount is not None and answer.amount > state.amount:
-                # Race: it was amended while nobody listened; by the old amount its fills would seem to be its end.
-                terms = msgspec.structs.replace(answer, kind=ev.EventKind.ACCEPTED, filled=None, average=None)
-                self._oms.apply(terms)
+            self.take_terms(answer)
             try:
                 for fill in await port.query_fills(state.symbol, state.oid, answer.eid or state.eid):
                     self._oms.apply(fill)

@@ -13,7 +13,7 @@ of a restart are told apart by `Order.recovered`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -35,7 +35,8 @@ from nexustrader.schema import Order
 FOREIGN_FILLS_REMEMBERED_MAX = 100_000
 CLOSED_ORDERS_MAX = 100_000
 
-Tell = Callable[[Notice, Order], None]
+News = Sequence[tuple[Notice, Order]]
+Tell = Callable[[News], None]
 OnFill = Callable[[OrderState, FillDelta], None]
 Watch = Callable[[OrderState | None, ev.OrderEvent, orders.Applied], None]
 Later = Callable[[Callable[[], None]], object]
@@ -83,7 +84,6 @@ class OrderManager:
         self._shared: set[str] = set()  # accounts on which orders of strangers were seen
         self._recovering: set[str] = set()  # accounts whose facts happened, or were told, in an earlier run
         self._unsettled: set[str] = set()  # oids of an earlier run that are in doubt beyond the start
-        self._unannounced = 0  # notices of the facts that are being told right now
         self._unproven_at: int | None = None  # time of the latest fact whose telling no record proves yet
         self._is_mark_due = False
         self._started_above: str | None = None  # ids up to this one may have been given by an earlier run
@@ -164,17 +164,12 @@ class OrderManager:
             self.on_sum(applied.order)
         self.project(event.oid)
         told = [effect for effect in applied.effects if isinstance(effect, Told)]
-        owed = [effect.notice not in UNTOLD_NOTICES for effect in told]
-        if any(owed):
+        if not UNTOLD_NOTICES.issuperset(effect.notice for effect in told):
             self._begin_telling(event.timestamp)
-        # Race: within the first callback the strategy may act, and the process die; the others are still to be told.
-        before = self._unannounced
-        try:
-            for place, effect in enumerate(told, start=1):
-                self._unannounced = before + sum(owed[place:])
-                self._announce(applied.order, effect)
-        finally:
-            self._unannounced = before
+        # Race: within the first callback the strategy may act, and the process die. All are given before it runs, so
+        # that they are told in their order, and count as untold until they are.
+        if told:
+            self._tell([(effect.notice, self._announced(applied.order, effect)) for effect in told])
         if event.oid in self._unsettled and not applied.order.is_unknown:
             self._unsettled.discard(event.oid)
 
@@ -190,14 +185,15 @@ class OrderManager:
                 self._on_fill(applied.order, effect)
         return applied
 
-    def _announce(self, order: OrderState, told: Told) -> None:
+    def _announced(self, order: OrderState, told: Told) -> Order:
+        """What the strategy is told of it."""
         if told.notice in UNTOLD_NOTICES:
             _log.warning(f"order {order.oid}: {told.notice.value}: {told.reason}")
         if told.notice is Notice.CANCEL_FAILED:
             self._cache.clear_cancel_intent(name_of(order))
         public = self.snapshot(order, told)
         public.recovered = order.account in self._recovering or order.oid in self._unsettled
-        self._tell(told.notice, public)
+        return public
 
     def _may_adopt(self, event: ev.OrderEvent) -> bool:
         """True for an order that our ids claim but the journal does not know; strangers' are left alone by default."""
@@ -249,7 +245,7 @@ class OrderManager:
 
     def _append(self, record: ev.Record) -> None:
         """Journal a record that says how much of what came before it is untold. Raises JournalError."""
-        untold = self._count_untold()
+        untold = self._untold()
         self._journal.append(msgspec.structs.replace(record, untold=untold) if untold else record)
         if not untold:
             self._unproven_at = None
@@ -265,7 +261,7 @@ class OrderManager:
         self._is_mark_due = False
         if self._unproven_at is None:
             return
-        if not self._count_untold():
+        if not self._untold():
             self._write(ev.Delivered(timestamp=self._unproven_at))
         elif self._later is not None:
             self._begin_telling(self._unproven_at)
@@ -273,11 +269,7 @@ class OrderManager:
     @property
     def is_all_told(self) -> bool:
         """True when a record proves that the strategy has been told of all: what came before may be archived."""
-        return self._unproven_at is None and not self._count_untold()
-
-    def _count_untold(self) -> int:
-        """How many notices were not given to the strategy yet: those that wait, and those of the running fact."""
-        return self._untold() + self._unannounced
+        return self._unproven_at is None and not self._untold()
 
     def begin_recovery(self, account: str) -> None:
         """From now on what is told of this account is marked: it happened, or was to be told, in an earlier run."""
@@ -298,7 +290,7 @@ class OrderManager:
             order = self.snapshot(state)
             order.status = OrderStatus.CANCEL_FAILED
         order.reason = reason
-        self._tell(Notice.CANCEL_FAILED, order)
+        self._tell([(Notice.CANCEL_FAILED, order)])
 
     # -- recovery --------------------------------------------------------------------------------------------
 
@@ -327,7 +319,7 @@ class OrderManager:
         for state, told in untold:
             public = self.snapshot(state, told)
             public.recovered = True
-            self._tell(told.notice, public)
+            self._tell([(told.notice, public)])
         return len(self._open)
 
     def capture(self, snapshot: Snapshot) -> Snapshot:

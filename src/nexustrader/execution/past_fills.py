@@ -1,4 +1,4 @@
-"""Reads what many orders have executed while nobody listened, with one question a symbol in place of one an order.
+"""Reads what many orders have executed while nobody listened, by symbol in place of order by order.
 
 After a night away a thousand orders may have filled. Asked for one by one their executions cost more of the venue's
 limits than a minute allows. What these questions do not bring is still asked for order by order.
@@ -19,15 +19,20 @@ from nexustrader.kernel.ports import VenuePort
 ORDERS_MIN = 4  # of a symbol; fewer are asked for by themselves
 # How much earlier than the oldest order is asked for: the venue stamps executions by its own clock.
 CLOCK_ERROR_MS_MAX = 600_000
+# How far back at most: an order may be old, and what it executed before that is asked for by itself.
+PAST_MS_MAX = 23 * 3_600_000
 
 _log = get_logger("Executions")
 
 
-async def take_past_fills(port: VenuePort, oms: OrderManager, orders: Iterable[OrderState]) -> None:
+async def take_past_fills(
+    port: VenuePort, oms: OrderManager, orders: Iterable[OrderState], now_ms: int
+) -> None:
     """Apply the executions that the venue shows of `orders`, where a symbol has many of them."""
     for symbol, wanted in _by_symbol(orders).items():
         if len(wanted) >= ORDERS_MIN:
-            await _take(port, oms, symbol, wanted, min(state.created for state in wanted.values()))
+            oldest_ms = min(state.created for state in wanted.values())
+            await _take(port, oms, symbol, wanted, max(oldest_ms, now_ms - PAST_MS_MAX))
 
 
 async def take_recent_fills(
@@ -36,7 +41,8 @@ async def take_recent_fills(
     """Apply the executions of all our orders since then, ended ones included."""
     ours = _by_symbol(oms.own_orders(port.account))
     for symbol in symbols:
-        await _take(port, oms, symbol, ours.get(symbol, {}), since_ms)
+        if symbol in ours:
+            await _take(port, oms, symbol, ours[symbol], since_ms)
 
 
 async def _take(
@@ -48,8 +54,9 @@ async def _take(
         _log.warning(f"{port.account}: the executions of {symbol} could not be read: {error}")
         return
     for fill in fills:
-        state = wanted.get(fill.eid or "")
-        if state is not None:
+        known = wanted.get(fill.eid or "")
+        state = None if known is None else oms.get(known.oid)
+        if state is not None and not state.is_amending:  # it may be so since the question was put
             oms.apply(msgspec.structs.replace(fill, oid=state.oid))
 
 

@@ -251,7 +251,10 @@ class Reconciler:
             await asyncio.sleep(STREAM_SETTLE_S)  # the list may be ahead of the stream
         found = [answer.oid for answer in news if self._is_news(answer)]
         if why is not Round.ROUTINE:
-            await take_past_fills(port, self._oms, self._orders_of([*found, *missing]))
+            for answer in answers:
+                self._doubts.take_terms(answer)
+            orders = self._orders_of([*found, *missing])
+            await take_past_fills(port, self._oms, orders, self._clock.timestamp_ms())
         for answer in answers:
             await self._doubts.take(port, answer)
         settled = await asyncio.gather(*(self._settle_missing(oid) for oid in missing))
@@ -345,11 +348,12 @@ class Reconciler:
         for _ in range(POSITION_ATTEMPTS):
             differing = self._portfolio.differences(port.account, await port.query_positions())
             if differing and not is_certain:
-                differing, is_settled = await self._lasting(port, differing)
                 doubtful = self._doubtful(port.account)
-                differing = {symbol: event for symbol, event in differing.items() if symbol not in doubtful}
+                differing, is_settled = await self._lasting(port, differing)
+                doubtful &= self._doubtful(port.account)
             else:
-                is_settled = True
+                doubtful, is_settled = self._doubtful(port.account), True
+            is_settled &= not self._withhold(port.account, differing, doubtful) or is_certain
             if differing and await self._is_explained(port, differing):
                 continue
             for symbol, event in differing.items():
@@ -362,9 +366,24 @@ class Reconciler:
         return adopted
 
     def _doubtful(self, account: str) -> set[str]:
-        """Symbols with an order of which the venue has not said what it did: the difference may be its doing."""
+        """Orders of which the venue has not said what they did, or are to be."""
         states = self._oms.open_orders(account)
-        return {state.symbol for state in states if state.is_unknown or state.eid is None}
+        return {s.oid for s in states if s.is_unknown or s.eid is None or s.is_amending}
+
+    def _withhold(self, account: str, differing: dict[str, ev.PositionEvent], doubtful: set[str]) -> bool:
+        """Take out of `differing` what an order in doubt may have done: taken over now, it would count twice later.
+
+        True when something was taken out. It is compared again in the next round; the doubt ends by the venue's word.
+        """
+        by_symbol = {state.symbol: state.oid for state in self._orders_of(sorted(doubtful))}
+        withheld = differing.keys() & by_symbol.keys()
+        for symbol in sorted(withheld):
+            event = differing.pop(symbol)
+            _log.warning(
+                f"{account} {symbol}: the venue's position of {event.signed_amount} is not taken over yet: order "
+                f"{by_symbol[symbol]} is in doubt"
+            )
+        return bool(withheld)
 
     async def _is_explained(self, port: VenuePort, differing: dict[str, ev.PositionEvent]) -> bool:
         """True when executions of ours that we had not heard of moved one of the positions: compare anew.

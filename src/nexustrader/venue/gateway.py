@@ -38,6 +38,7 @@ from nexustrader.venue.transport import Transport
 from nexustrader.venue.user_stream import ListenKeyStream, TradeSocketStream, UserStream
 
 START_TIMEOUT_S = 20.0
+FILLS_PAGES_MAX = 20
 ORDER_KINDS: Mapping[type, CommandKind] = {
     ev.Submit: CommandKind.CREATE,
     ev.Cancel: CommandKind.CANCEL,
@@ -410,9 +411,9 @@ class Gateway:
         return self._venue.parse_fills(self._type, self.account, oid, self._by_venue_symbol.get, reply.body)
 
     async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
-        """Page by page. Raises what a page raises: half an answer is none."""
+        """Page by page. Raises what a page raises, and OutcomeUnknown for too many: half an answer is none."""
         native, found, after = self._instrument(symbol).venue_symbol, [], None
-        while True:
+        for _ in range(FILLS_PAGES_MAX):
             reply = await self._session.ask(
                 self._venue.fills_since_request(self._type, native, since_ms, after)
             )
@@ -424,6 +425,7 @@ class Gateway:
             if last is None:
                 return found
             after = last.trade_id
+        raise OutcomeUnknown(f"{symbol} has more than {FILLS_PAGES_MAX} pages of executions since {since_ms}")
 
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
         native = self._instrument(symbol).venue_symbol if symbol is not None else None

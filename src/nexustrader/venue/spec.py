@@ -83,9 +83,9 @@ class VenueSpec(msgspec.Struct, frozen=True):
     subscribe_batch: int
     subscribe_gap_ms: int
     streams_per_socket: int
+    fills_page: int  # how many executions one answer holds at most
     listen_key_keepalive_ms: int = 0
     query_lag_ms_max: int = 0  # how far answers to queries may be behind the stream
-    fills_page: int = 1_000  # how many executions one answer holds at most
     client_id_unique_forever: bool = False
     topic_prefix: bytes = b""  # how a data frame begins, up to its topic; empty where frames begin otherwise
 

@@ -193,3 +193,59 @@ async def test_a_position_is_not_taken_over_while_an_order_of_its_symbol_is_in_d
 
 def _refuse() -> None:
     raise OutcomeUnknown("the venue does not answer this one")
+
+
+@desk_test
+async def test_orders_that_were_enlarged_elsewhere_are_not_ended_by_their_fills(desk: Desk) -> None:
+    oids = await resting(desk, ORDERS_MIN)
+    for number, oid in enumerate(oids):
+        execute(desk, number, oid, AMOUNT)
+        desk.venue.orders[oid] = desk.venue.event(
+            oid, K.ACCEPTED, QUERY, eid=f"E{number}", filled=Decimal(AMOUNT), amount=Decimal("0.02")
+        )
+    desk.hold(str(ORDERS_MIN * Decimal(AMOUNT)))
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(5)
+    assert {desk.state(oid).public_status for oid in oids} == {OrderStatus.PARTIALLY_FILLED}
+    assert not {"FILLED", "RESURRECTED"} & {*desk.names}
+
+
+@desk_test
+async def test_a_manual_trade_is_seen_on_a_symbol_that_is_quoted_without_pause(desk: Desk) -> None:
+    """A create that is only under way holds a position back no longer than it takes."""
+    desk.hold("0.5")
+    quoting = asyncio.get_running_loop().create_task(_quote(desk))
+    for _ in range(3):
+        await desk.reconciler._look_for_differences(ACCOUNT)
+    quoting.cancel()
+    assert desk.portfolio.position(ACCOUNT, SYMBOL).signed_amount == Decimal("0.5")
+
+
+async def _quote(desk: Desk) -> None:
+    number = 0
+    while True:
+        number += 1
+        oid = desk.create(amount=Decimal("0.001"))
+        await asyncio.sleep(0.1)
+        desk.on_order_event(desk.venue.event(oid, K.ACCEPTED, eid=f"Q{number}"))
+        desk.on_order_event(desk.venue.event(oid, K.CANCELED, eid=f"Q{number}"))
+
+
+@desk_test
+async def test_an_old_order_does_not_make_us_read_its_whole_past(desk: Desk) -> None:
+    oids = await resting(desk, ORDERS_MIN)
+    await asyncio.sleep(60 * 86_400)
+    for number, oid in enumerate(oids):
+        execute(desk, number, oid, AMOUNT)
+    desk.hold(str(ORDERS_MIN * Decimal(AMOUNT)))
+    asked: list[int] = []
+    port = desk.venue.query_fills_since
+
+    async def since(symbol: str, since_ms: int) -> list[ev.OrderEvent]:
+        asked.append(since_ms)
+        return await port(symbol, since_ms)
+
+    desk.venue.query_fills_since = since  # type: ignore[method-assign]  # listens to the question
+    desk.on_status(ACCOUNT, "reconnected")
+    await asyncio.sleep(5)
+    assert asked[0] >= desk.clock.timestamp_ms() - 86_400_000

@@ -10,7 +10,7 @@ import pytest
 
 from desk import ACCOUNT, SYMBOL, Desk, FullDisk, live
 from nexustrader.domain import events as ev
-from nexustrader.domain.outcome import Conclusion
+from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.execution.snapshot import restore, take
 from nexustrader.persistence.memory import MemoryJournal
 from virtual_time import LoopClock, run_virtual
@@ -116,6 +116,58 @@ def test_what_one_fact_still_owes_is_told_after_a_death_within_its_first_callbac
         desk = restarted(first, upto=begun + 2)  # the fact, and the order made within the callback
         desk.tell_waiting()
         assert told(desk)[0] == ("CANCELED", True)
+
+    run_virtual(run)
+
+
+def test_what_a_callback_brings_about_is_told_behind_what_its_fact_still_owes() -> None:
+    """A create that ends at once within the first of two callbacks: the second comes before the word about it."""
+
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        oid = await live(first)
+        died_at: list[int] = []
+
+        def hear(name: str) -> None:
+            if name == "PARTIALLY_FILLED":
+                first.create(route=Route.REST)
+                first.venue.result(first.venue.commands[-1], Conclusion.NOT_SENT, reason="no connection")
+            elif name == "FAILED":
+                first.create()
+                died_at.append(first.journal.last_seq)
+
+        first.on_tell = hear
+        first.on_order_event(first.venue.event(oid, K.CANCELED, filled=Decimal("0.004"), eid="7"))
+        assert [name for name in first.names if name != "PENDING"] == [
+            "PARTIALLY_FILLED",
+            "CANCELED",
+            "FAILED",
+        ]
+        desk = restarted(first, upto=died_at[0])
+        desk.tell_waiting()
+        assert "CANCELED" not in desk.names, "it was told, and the record behind proves it"
+
+    run_virtual(run)
+
+
+def test_a_start_does_not_take_over_a_position_that_an_order_in_doubt_may_have_made() -> None:
+    """Killed before the acknowledgement: the list of positions shows the execution before any list of orders does."""
+
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        oid = first.create()
+        desk = restarted(first)
+        desk.venue.query_lag_ms = 10_000
+        desk.hold("0.01")
+        await desk.reconciler.start_up(ACCOUNT)
+        assert desk.state(oid).is_unknown
+        assert desk.portfolio.position(ACCOUNT, SYMBOL).signed_amount == 0
+        desk.venue.fills[oid] = [filled(desk, oid, "0.01", "1", "0.01")]
+        desk.venue.orders[oid] = desk.venue.event(
+            oid, K.FILLED, QUERY, filled=Decimal("0.01"), average=Decimal(30_000), eid="7"
+        )
+        await asyncio.sleep(10)
+        assert desk.portfolio.position(ACCOUNT, SYMBOL).signed_amount == Decimal("0.01")
 
     run_virtual(run)
 
@@ -259,11 +311,12 @@ def test_at_whichever_record_the_process_dies_nothing_stays_untold_and_little_is
         seen: list[tuple[str, str | None, Any]] = []
         at: list[int] = []  # how much was journalled when each was told
 
-        def tell(notice: Any, order: Any) -> None:
-            seen.append((notice.value, order.oid, order.filled))
-            at.append(len(list(first.journal.replay())))
-            if notice.value == "FILLED" and len(first.venue.commands) < 3:
-                first.create()
+        def tell(news: Any) -> None:
+            for notice, order in news:
+                seen.append((notice.value, order.oid, order.filled))
+                at.append(len(list(first.journal.replay())))
+                if notice.value == "FILLED" and len(first.venue.commands) < 3:
+                    first.create()
 
         first.oms._tell = tell
         for number in range(3):

@@ -6,6 +6,8 @@ import asyncio
 import json
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from memory_transport import answers
 from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.error import NotSent, OutcomeUnknown
@@ -242,3 +244,13 @@ async def test_past_executions_are_read_page_by_page_until_one_is_not_full(a: Ac
         (False, ["1001"]),
         (False, ["2001"]),
     ]
+
+
+@account_test
+async def test_a_past_without_end_is_no_answer(a: Account) -> None:
+    row = {"symbol": "BTCUSDT", "orderId": 7, "price": "1", "qty": "1", "commission": "0", "time": 5}
+    a.transport.answer = lambda _method, _url: HttpAnswer(
+        200, {}, json.dumps([{**row, "id": n} for n in range(1_000)]).encode()
+    )
+    with pytest.raises(OutcomeUnknown, match="more than 20 pages"):
+        await a.gateway.query_fills_since(SYMBOL, 4)
