@@ -6,7 +6,7 @@ behind the stream (`VenuePort.query_lag_ms`), so an answer never takes back what
 * orders: `domain.order.apply` never goes backwards, and what a list lacks is asked for order by order;
 * balances: a list counts as of a moment before it was asked for, and a newer word of the stream stands;
 * positions: only a difference that two lists show, as far apart as answers may be behind, and between which no fill
-  came, is one.
+  came, is one; and only where neither an execution of ours that was not heard of nor an order in doubt explains it.
 """
 
 from __future__ import annotations
