@@ -132,6 +132,7 @@ def test_figures_of_a_run_are_those_reckoned_by_hand(result: BacktestResult) -> 
         "fills": 3,
         "traded": traded,
         "fees": traded * 0.001,
+        "funding": 0.0,
         "fee_rate": 0.001,
         "turnover": traded / float(result.equity.values.mean()),
         "turnover_a_year": traded / float(result.equity.values.mean()) * 365 / 4,

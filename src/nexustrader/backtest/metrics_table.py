@@ -36,6 +36,7 @@ class Sample(NamedTuple):
     longs: int
     traded: float
     fees: float
+    funding: float
     fills: int
 
     @property
@@ -69,6 +70,7 @@ def sample_of(result: BacktestResult) -> Sample:
         longs=sum(trade.side is PositionSide.LONG for trade in trades),
         traded=float(sum(fill.value for fill in fills)),
         fees=float(sum(f.fee if f.fee_currency == f.settle else f.fee * f.price for f in fills)),
+        funding=float(result.funding),
         fills=len(fills),
     )
 
@@ -305,6 +307,7 @@ GROUPS: Mapping[str, tuple[Measure, ...]] = {
             "fees / value traded",
             lambda s: _over(s.fees, s.traded),
         ),
+        Measure("funding", "Funding", "money", "funding received, less paid", lambda s: s.funding),
     ),
 }
 

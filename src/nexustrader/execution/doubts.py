@@ -33,7 +33,7 @@ DENIAL_GAP_S = 0.5  # between the denials after the horizon
 RESOLVE_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 CONFIRM_DELAYS_S = (1.0, 1.0, 1.0, 2.0, 4.0, 8.0)
 CONFIRM_END_ATTEMPTS = 3
-# A lost socket may leave hundreds of doubts; orders and cancels need connections too.
+# Half of the connections of `venue.transport`: a lost socket may leave hundreds of doubts, and orders need some too.
 QUESTIONS_AT_ONCE_MAX = 16
 
 TellWsResult = Callable[[str, WsOrderResultType, str | None], None]

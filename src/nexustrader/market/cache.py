@@ -25,7 +25,6 @@ from nexustrader.schema import (
 
 CLOSED_ORDERS_MAX = 100_000
 IDEMPOTENCY_KEYS_MAX = 100_000
-_NOBODY: set[str] = set()  # stands for an index that is not there yet; nothing is ever added
 KEYS_LOOKED_AT_MAX = 16  # in one call: it may be inside the creation of an order
 
 
@@ -145,8 +144,8 @@ class Cache:
         self._orders[oid] = _Kept(symbol, is_closed=is_closed, make=make)
         self._by_symbol.setdefault(symbol, set()).add(oid)
         if is_closed:
-            self._open.get(symbol, _NOBODY).discard(oid)
-            self._inflight.get(symbol, _NOBODY).discard(oid)
+            _drop(self._open, symbol, oid)
+            _drop(self._inflight, symbol, oid)
             self._cancel_intent.discard(oid)
             self._closed[oid] = None
             if len(self._closed) > self._closed_max:
@@ -155,7 +154,7 @@ class Cache:
             self._closed.pop(oid, None)  # it was given up, and lives
             self._open.setdefault(symbol, set()).add(oid)
             if is_acked:
-                self._inflight.get(symbol, _NOBODY).discard(oid)
+                _drop(self._inflight, symbol, oid)
 
     def _forget(self, oid: str) -> None:
         """Drop the oldest closed order. Open orders are never dropped, whatever their age."""
@@ -297,3 +296,9 @@ def _told_at(kline: Kline) -> int:
 
 def _venue_of(account_type: AccountType) -> str:
     return str(getattr(account_type, "exchange_id", ""))
+
+
+def _drop(index: dict[str, set[str]], symbol: str, oid: str) -> None:
+    known = index.get(symbol)
+    if known is not None:
+        known.discard(oid)
