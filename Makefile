@@ -59,11 +59,13 @@ format: $(STAMP) ## rewrite what ruff can
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## what a tick, an order, a durable record and a crash cost on this machine
+bench: $(STAMP) ## what a tick, an order, a durable record, a crash and a backtest cost on this machine
 	@$(BIN)/python bench/journal.py
 	@$(BIN)/python bench/tick_path.py
 	@$(BIN)/python bench/order_path.py
 	@$(BIN)/python bench/recovery.py
+	@$(BIN)/python -W ignore bench/backtest.py
+	@$(BIN)/python bench/kernel.py
 
 clean: ## remove what was generated, except the virtual environment
 	@rm -rf build dist demo-out htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -172,6 +172,23 @@ def test_a_start_does_not_take_over_a_position_that_an_order_in_doubt_may_have_m
     run_virtual(run)
 
 
+def test_an_amendment_of_an_earlier_run_is_followed_until_it_is_known() -> None:
+    async def run(clock: LoopClock) -> None:
+        first = Desk(clock)
+        oid = await live(first)
+        first.ems.amend(oid, price=Decimal(29_000), amount=None, params={})
+        desk = restarted(first)
+        desk.venue.orders[oid] = desk.venue.event(oid, K.ACCEPTED, QUERY, eid="7")
+        await desk.reconciler.start_up(ACCOUNT)
+        desk.tell_waiting()
+        assert desk.state(oid).is_amending
+        await asyncio.sleep(30)
+        assert not desk.state(oid).is_amending
+        assert desk.state(oid).is_open
+
+    run_virtual(run)
+
+
 # -- between the journal and the strategy --------------------------------------------------------------------
 
 
