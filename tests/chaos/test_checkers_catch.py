@@ -27,11 +27,10 @@ from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import FillDelta, Notice
 from nexustrader.domain.outcome import CommandKind
 from nexustrader.execution.ems import ExecutionManager
-from nexustrader.execution.oms import OrderManager
+from nexustrader.execution.oms import News, OrderManager
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.portfolio.portfolio import Portfolio
 from nexustrader.risk.gate import Gate
-from nexustrader.schema import Order
 
 RUNS_MAX = 12
 SEEDS = range(5_000, 5_000 + RUNS_MAX * PRESSING_EVERY)
@@ -57,9 +56,8 @@ class Defect(NamedTuple):
 def tells_cancels_twice(patch: pytest.MonkeyPatch) -> None:
     notify = EngineCore._notify
 
-    def broken(self: EngineCore, notice: Notice, order: Order) -> None:
-        for _ in range(1 + (notice is Notice.CANCELED)):
-            notify(self, notice, order)
+    def broken(self: EngineCore, news: News) -> None:
+        notify(self, [each for each in news for _ in range(1 + (each[0] is Notice.CANCELED))])
 
     patch.setattr(EngineCore, "_notify", broken)
 
@@ -76,9 +74,8 @@ def tells_all_again_after_a_restart(patch: pytest.MonkeyPatch) -> None:
 def swallows_partial_fills(patch: pytest.MonkeyPatch) -> None:
     notify = EngineCore._notify
 
-    def broken(self: EngineCore, notice: Notice, order: Order) -> None:
-        if notice is not Notice.PARTIALLY_FILLED:
-            notify(self, notice, order)
+    def broken(self: EngineCore, news: News) -> None:
+        notify(self, [each for each in news if each[0] is not Notice.PARTIALLY_FILLED])
 
     patch.setattr(EngineCore, "_notify", broken)
 
@@ -87,7 +84,7 @@ def drops_what_an_earlier_run_has_not_told(patch: pytest.MonkeyPatch) -> None:
     restore = OrderManager.restore
 
     def broken(self: OrderManager, records: Iterable[Any], adjust: Any) -> int:
-        tell, self._tell = self._tell, lambda _notice, _order: None
+        tell, self._tell = self._tell, lambda _news: None
         open_orders = restore(self, records, adjust)
         self._tell = tell
         return open_orders
