@@ -111,6 +111,14 @@ def test_the_same_sweep_runs_on_a_dask_cluster_of_two_workers(klines: Path) -> N
     assert [trial.trace_hash for trial in found.trials] == [trial.trace_hash for trial in here.trials]
 
 
+def test_the_same_sweep_runs_on_ray(klines: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed")
+    points = list(grid({"enter": Choices((1, 2, 3)), "leave": Choices((5, 9))}))
+    here = sweep(Bench(build_of(klines), Here()), points)
+    found = sweep(Bench(build_of(klines), Workers(jobs=2, cluster="ray")), points)
+    assert [trial.trace_hash for trial in found.trials] == [trial.trace_hash for trial in here.trials]
+
+
 def test_a_cluster_that_is_not_known_or_not_installed_is_said(klines: Path) -> None:
     with pytest.raises(EngineBuildError, match="'slurm' is not known; use dask or ray"):
         sweep(Bench(build_of(klines), Workers(cluster="slurm")), [{}])

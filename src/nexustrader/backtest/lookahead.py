@@ -165,7 +165,7 @@ def _until(whole: Backtest, cut_ms: int) -> dict[str, Any]:
     sources = whole.sources
     known: dict[str, Any] = {}
     for symbol, bars in sources.history.items():
-        ticks = [one[symbol] for one in (sources.quotes, sources.trades) if symbol in one]
+        ticks = sources.ticks(symbol)
         begun = bars.between(None, cut_ms)
         parts = [part for part in (tick.between(None, cut_ms + 1) for tick in ticks) if len(part)]
         known[symbol] = [begun, *parts] if parts else begun

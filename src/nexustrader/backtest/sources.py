@@ -35,6 +35,14 @@ class Sources:
         """What the orders of a symbol are filled by."""
         return self.quotes.get(symbol) or self.trades.get(symbol) or self.history[symbol]
 
+    def ticks(self, symbol: str) -> list[Quotes | Trades]:
+        """What is played of a symbol beside its bars."""
+        return [one[symbol] for one in (self.quotes, self.trades) if symbol in one]
+
+    def data(self) -> dict[str, list[Bars | Quotes | Trades]]:
+        """All of it in the form in which a backtest takes it, so that the files are read but once."""
+        return {symbol: [bars, *self.ticks(symbol)] for symbol, bars in self.history.items()}
+
     @property
     def events(self) -> int:
         """How many bars and ticks will be played."""

@@ -77,13 +77,7 @@ def backtest(
     balances = dict(inputs.amounts(balance or []))
     settings = {
         "data": sources,
-        "start": start,
-        "end": end,
-        "seed": seed,
-        "balances": balances or None,
-        "fees": inputs.fee(fee),
-        "leverage": leverage,
-        "latency_ms": latency,
+        **inputs.settings_of(start, end, seed, balances, fee, leverage, latency),
     }
     if report is not None:
         _prepare(report)
@@ -109,9 +103,7 @@ def _builder(
 
     if is_once:
         return build
-    read = build().sources
-    ticks = {name: [one[name] for one in (read.quotes, read.trades) if name in one] for name in read.history}
-    data = {name: [bars, *ticks[name]] for name, bars in read.history.items()}
+    data = build().sources.data()
     return lambda **changes: build(**{"data": data} | changes)
 
 

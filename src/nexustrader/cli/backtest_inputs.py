@@ -70,6 +70,27 @@ def fee(text: str | None) -> tuple[Decimal, Decimal] | None:
         raise typer.BadParameter(f"{text!r} is no fee; write a fraction, or MAKER,TAKER") from None
 
 
+def settings_of(
+    start: str | None,
+    end: str | None,
+    seed: int,
+    balances: Mapping[str, Decimal],
+    fee_text: str | None,
+    leverage: float | None,
+    latency_ms: int,
+) -> dict[str, Any]:
+    """What the options say, as keyword arguments of `Backtest`."""
+    return {
+        "start": start,
+        "end": end,
+        "seed": seed,
+        "balances": dict(balances) or None,
+        "fees": fee(fee_text),
+        "leverage": leverage,
+        "latency_ms": latency_ms,
+    }
+
+
 # -- the program -----------------------------------------------------------------------------------------------
 
 

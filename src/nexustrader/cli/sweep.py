@@ -47,12 +47,8 @@ class ProgramBuild(msgspec.Struct, frozen=True):
         from nexustrader.backtest import Backtest
 
         read = _read(self.data)
-        ticks = {
-            name: [one[name] for one in (read.quotes, read.trades) if name in one] for name in read.history
-        }
-        data = {name: [bars, *ticks[name]] for name, bars in read.history.items()}
         config = inputs.config_of(self.program, read.history, self.balances, params)
-        return Backtest(config, **({"data": data} | self.settings | changes))
+        return Backtest(config, **({"data": read.data()} | self.settings | changes))
 
     @property
     def identity(self) -> str:
@@ -137,15 +133,7 @@ def sweep(
     axes = dict(parse_axis(text) for text in param)
     files = inputs.sources(data, symbol)
     balances = dict(inputs.amounts(balance or []))
-    settings = {
-        "start": start,
-        "end": end,
-        "seed": seed,
-        "balances": balances or None,
-        "fees": inputs.fee(fee),
-        "leverage": leverage,
-        "latency_ms": latency,
-    }
+    settings = inputs.settings_of(start, end, seed, balances, fee, leverage, latency)
     build = ProgramBuild(
         program, tuple((name, tuple(paths)) for name, paths in files.items()), balances, settings
     )

@@ -6,6 +6,7 @@ were is in `notes`, because a result is worth no more than its data.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import repeat
@@ -25,7 +26,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Ticks:
+class Ticks(ABC):
     """What quotes and trades have in common: rows by `time_ns`, ascending, of one symbol."""
 
     symbol: str
@@ -45,9 +46,9 @@ class Ticks:
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in self.columns()}
         return replace(self, **columns)
 
+    @abstractmethod
     def bars(self, interval: KlineInterval) -> Bars:
         """Bars made of the rows. Raises DataError when there is no price in them."""
-        raise NotImplementedError
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:

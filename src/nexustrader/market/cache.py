@@ -126,17 +126,6 @@ class Cache:
 
     # -- orders ----------------------------------------------------------------------------------------------
 
-    def put_order(self, order: Order) -> None:
-        """Take over a snapshot."""
-        assert order.oid is not None
-        self.note_order(
-            order.oid,
-            order.symbol,
-            is_closed=order.is_closed,
-            is_acked=order.eid is not None,
-            make=lambda: order,
-        )
-
     def note_order(
         self, oid: str, symbol: str, *, is_closed: bool, is_acked: bool, make: Callable[[], Order]
     ) -> None:

@@ -254,11 +254,6 @@ class SimAccount:
         required = self._maintenance(position) + self._maintenance_of_others(position)
         return self.cushion(position) + self._unrealized(position) - required
 
-    def must_liquidate(self, asset: str) -> bool:
-        """True when equity no longer exceeds the maintenance margin of the positions settled in the asset."""
-        required = self.maintenance_margin(asset)
-        return required > 0 and self.equity(asset) <= required
-
     @exact
     def refusal(self, symbol: str, order: SimOrder, price: Decimal | None = None) -> str | None:
         """Why the account cannot afford a new or amended order, or None. Changes nothing.

@@ -175,11 +175,6 @@ class SimExchange:
             side = Side.BUY if trade.side.is_buy else Side.SELL
             self._reporter.tell(market, market.public_trade(trade.price, trade.size, side))
 
-    def has_open_order(self, symbol: str) -> bool:
-        """True while an order of the symbol rests, so that every quote may matter."""
-        market = self._markets.opened.get(symbol)
-        return market is not None and bool(market.resting)
-
     def minds(self, bar: Kline) -> bool:
         """True when something may happen within this bar: an order rests, or a price of it may liquidate a position."""
         market = self._markets.opened.get(bar.symbol)

@@ -12,18 +12,26 @@ from nexustrader.schema import AccountBalance, Balance, Order, Position
 SYMBOL = "BTCUSDT-PERP.BINANCE"
 
 
+def put(cache: Cache, order: Order) -> None:
+    """The cache is told of an order."""
+    assert order.oid is not None
+    cache.note_order(
+        order.oid, order.symbol, is_closed=order.is_closed, is_acked=order.eid is not None, make=lambda: order
+    )
+
+
 def an_order(oid: str, status: OrderStatus, symbol: str = SYMBOL, eid: str | None = "1") -> Order:
     return Order(exchange=ExchangeType.BINANCE, symbol=symbol, status=status, oid=oid, eid=eid)
 
 
 def test_open_orders_are_listed_by_symbol_and_by_venue_until_they_close() -> None:
     cache = Cache()
-    cache.put_order(an_order("1", OrderStatus.ACCEPTED))
-    cache.put_order(an_order("2", OrderStatus.ACCEPTED, "ETHUSDT.BINANCE"))
-    cache.put_order(an_order("3", OrderStatus.ACCEPTED, "ETHUSDT.BYBIT"))
+    put(cache, an_order("1", OrderStatus.ACCEPTED))
+    put(cache, an_order("2", OrderStatus.ACCEPTED, "ETHUSDT.BINANCE"))
+    put(cache, an_order("3", OrderStatus.ACCEPTED, "ETHUSDT.BYBIT"))
     assert cache.get_open_orders(SYMBOL) == {"1"}
     assert cache.get_open_orders(exchange=ExchangeType.BINANCE) == {"1", "2"}
-    cache.put_order(an_order("1", OrderStatus.FILLED))
+    put(cache, an_order("1", OrderStatus.FILLED))
     assert cache.get_open_orders(SYMBOL) == set()
     assert cache.get_symbol_orders(SYMBOL) == {"1"}
 
@@ -35,26 +43,26 @@ def test_asking_for_open_orders_of_nothing_is_refused() -> None:
 
 def test_an_order_that_comes_back_to_life_is_open_again_and_never_dropped() -> None:
     cache = Cache(closed_orders_max=2)
-    cache.put_order(an_order("1", OrderStatus.FAILED))
-    cache.put_order(an_order("1", OrderStatus.ACCEPTED))
+    put(cache, an_order("1", OrderStatus.FAILED))
+    put(cache, an_order("1", OrderStatus.ACCEPTED))
     for n in range(2, 10):
-        cache.put_order(an_order(str(n), OrderStatus.FILLED))
+        put(cache, an_order(str(n), OrderStatus.FILLED))
     assert cache.get_open_orders(SYMBOL) == {"1"}
     assert cache.get_order("1") is not None
 
 
 def test_only_closed_orders_leave_when_there_are_too_many() -> None:
     cache = Cache(closed_orders_max=3)
-    cache.put_order(an_order("open", OrderStatus.ACCEPTED))
+    put(cache, an_order("open", OrderStatus.ACCEPTED))
     for n in range(10):
-        cache.put_order(an_order(str(n), OrderStatus.CANCELED))
+        put(cache, an_order(str(n), OrderStatus.CANCELED))
     assert cache.get_order("open") is not None
     assert [n for n in range(10) if cache.get_order(str(n)) is not None] == [7, 8, 9]
 
 
 def test_a_cancel_intent_hides_an_order_until_it_is_cleared() -> None:
     cache = Cache()
-    cache.put_order(an_order("1", OrderStatus.ACCEPTED))
+    put(cache, an_order("1", OrderStatus.ACCEPTED))
     cache.mark_cancel_intent("1")
     assert cache.get_open_orders(SYMBOL) == set()
     assert cache.get_open_orders(SYMBOL, include_canceling=True) == {"1"}
@@ -65,16 +73,16 @@ def test_a_cancel_intent_hides_an_order_until_it_is_cleared() -> None:
 def test_an_order_is_in_flight_until_the_venue_speaks_of_it() -> None:
     cache = Cache()
     cache.add_inflight_order(SYMBOL, "1")
-    cache.put_order(an_order("1", OrderStatus.INITIALIZED, eid=None))
+    put(cache, an_order("1", OrderStatus.INITIALIZED, eid=None))
     assert cache.get_inflight_orders(SYMBOL) == {"1"}
-    cache.put_order(an_order("1", OrderStatus.ACCEPTED))
+    put(cache, an_order("1", OrderStatus.ACCEPTED))
     assert cache.get_inflight_orders(SYMBOL) == set()
 
 
 def test_an_order_that_was_never_sent_is_not_in_flight() -> None:
     cache = Cache()
     cache.add_inflight_order(SYMBOL, "1")
-    cache.put_order(an_order("1", OrderStatus.FAILED, eid=None))
+    put(cache, an_order("1", OrderStatus.FAILED, eid=None))
     assert cache.get_inflight_orders(SYMBOL) == set()
 
 
@@ -104,7 +112,7 @@ def test_only_so_many_keys_are_kept_and_never_is_one_of_an_open_order_dropped() 
     for n in range(10):
         status = OrderStatus.ACCEPTED if n in (0, 2) else OrderStatus.CANCELED
         cache.reserve_idempotent_create_order(f"key{n}", str(n))
-        cache.put_order(an_order(str(n), status))
+        put(cache, an_order(str(n), status))
     assert {key for key, _ in cache.idempotency_keys()} == {"key0", "key2", "key9"}
     assert cache.reserve_idempotent_create_order("key0", "other") == "0"
 
@@ -113,10 +121,10 @@ def test_the_newest_key_is_kept_even_when_all_others_belong_to_open_orders() -> 
     cache = Cache(keys_max=2)
     for n in range(30):
         assert cache.reserve_idempotent_create_order(f"key{n}", str(n)) == str(n)
-        cache.put_order(an_order(str(n), OrderStatus.ACCEPTED))
+        put(cache, an_order(str(n), OrderStatus.ACCEPTED))
     assert len(cache.idempotency_keys()) == 30
     for n in range(30):
-        cache.put_order(an_order(str(n), OrderStatus.CANCELED))
+        put(cache, an_order(str(n), OrderStatus.CANCELED))
     cache.reserve_idempotent_create_order("new", "new")
     cache.reserve_idempotent_create_order("newer", "newer")
     assert {key for key, _ in cache.idempotency_keys()} == {"new", "newer"}

@@ -18,6 +18,8 @@ from nexustrader.error import EngineBuildError
 LOST = "the process that ran it has died; run the program alone with these parameters to see why"
 PACKAGES: Mapping[str, str] = {"dask": "distributed", "ray": "ray"}  # by the name of the cluster
 
+RUNS_PER_ROUND = 4  # of each job, where results come back together
+
 Point = tuple[dict[str, Value], Window]
 
 
@@ -57,17 +59,27 @@ class Workers(msgspec.Struct, frozen=True):
             yield Trial(params=params, window=window, error=LOST)
 
     def _all(self, build: Build, points: list[Point]) -> Iterator[Trial]:
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed, effective_n_jobs
 
         # A process of its own even for one point: the program may end the process that it runs in.
-        parallel = Parallel(n_jobs=self.jobs or -1, batch_size=1, return_as="generator_unordered")
-        calls = (delayed(run_trial)(build, params, window) for params, window in points)
-        yield from parallel(calls)
+        jobs = self.jobs or -1
+        calls = [delayed(run_trial)(build, params, window) for params, window in points]
+        if self._kind != "ray":
+            yield from Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(calls)
+            return
+        # Ray's backend gives results back only together: round by round, so that each round is kept.
+        together = effective_n_jobs(jobs) * RUNS_PER_ROUND
+        for begin in range(0, len(calls), together):
+            yield from Parallel(n_jobs=jobs, batch_size=1)(calls[begin : begin + together])
+
+    @property
+    def _kind(self) -> str:
+        return (self.cluster or "").partition("=")[0]
 
     def _backend(self) -> AbstractContextManager[Any]:
         if self.cluster is None:
             return self._processes()
-        name, _, address = self.cluster.partition("=")
+        name, address = self._kind, self.cluster.partition("=")[2]
         package = PACKAGES.get(name)
         if package is None:
             raise EngineBuildError(f"cluster {self.cluster!r} is not known; use {' or '.join(PACKAGES)}")

@@ -12,22 +12,10 @@ from pathlib import Path
 from nexustrader.constants import KlineInterval
 from nexustrader.data.bars import Bars, build_bars, join_bars
 from nexustrader.data.readers.csv import read_numbers
-from nexustrader.data.readers.names import canonical
+from nexustrader.data.readers.names import BINANCE_KLINE_NAMES, canonical
 from nexustrader.error import DataError
 
-COLUMNS = (
-    "open_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "count",
-    "taker_buy_volume",
-    "taker_buy_quote_volume",
-)
+COLUMNS = BINANCE_KLINE_NAMES[:-1]  # the last one says "ignore"
 
 
 def read_klines(

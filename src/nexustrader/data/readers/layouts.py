@@ -19,7 +19,7 @@ from nexustrader.data.kinds import (
     TIME,
     TRADE,
 )
-from nexustrader.data.readers.names import ALIASES
+from nexustrader.data.readers.names import ALIASES, BINANCE_KLINE_NAMES
 from nexustrader.data.readers.tables import (
     CLOSE,
     Layout,
@@ -257,20 +257,6 @@ LAYOUTS = (
 
 # -- what has no header ------------------------------------------------------------------------------------------
 
-KLINE_NAMES = (
-    "open_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "count",
-    "taker_buy_volume",
-    "taker_buy_quote_volume",
-    "ignore",
-)
 _TRADE_NAMES = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker")
 _AGG_NAMES = (
     "agg_trade_id",
@@ -292,7 +278,7 @@ _TICKER_NAMES = (
 )
 # Binance Vision files without header, told by the number of columns and of true/false columns at the end.
 HEADERLESS: Mapping[tuple[int, int], Sequence[str]] = {
-    (12, 0): KLINE_NAMES,
+    (12, 0): BINANCE_KLINE_NAMES,
     (6, 1): _TRADE_NAMES,
     (7, 2): (*_TRADE_NAMES, "is_best_match"),
     (7, 1): _AGG_NAMES,

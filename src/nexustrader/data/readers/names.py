@@ -27,6 +27,21 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     ),
     "taker_quote_volume": ("taker_quote_volume", "taker_buy_quote_volume", "taker_buy_quote_asset_volume"),
 }
+BINANCE_KLINE_NAMES = (
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "count",
+    "taker_buy_volume",
+    "taker_buy_quote_volume",
+    "ignore",
+)
+"""The columns of Binance's klines, whose files often come without a header."""
 TIMES = ("start", "close_time")
 # A time in seconds, milliseconds, microseconds or nanoseconds is told by its size: these end in the years 5138.
 SECONDS_MAX, MS_MAX, US_MAX = 10**11, 10**14, 10**17
