@@ -138,4 +138,5 @@ async def order_stack(strategy: Strategy, url: str, api_key: str, secret: str, f
     assert trade is not None
     trade.start()
     await trade.wait_up()
+    core.run_start()  # until then nothing is told, and what waits adds up
     return Stack(core, tasks, transport, [trade])

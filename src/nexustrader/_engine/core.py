@@ -57,6 +57,7 @@ ENDPOINTS: Mapping[Notice, str] = {
 }
 
 POSITION_SETTLE_MS = 2_000
+BALANCE = "balance"  # the one endpoint that is not about an order
 MARK_DELIVERED_AFTER_MS = 100  # a process that dies within this time of a callback may tell it again
 HANDLER_ERRORS_LOGGED_MAX = 100  # of each handler; after that every time their number has doubled
 
@@ -103,7 +104,7 @@ class EngineCore:
             shard,
             tell=self._notify,
             on_fill=self._on_fill,
-            untold=self._count_untold,
+            untold=lambda: self._untold_of_orders,
             later=self._later if is_restartable else None,
             adopt_foreign=config.reconcile.foreign_orders == "adopt",
             closed_orders_max=closed_orders_max,
@@ -123,6 +124,7 @@ class EngineCore:
         self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
         self._stream_ports: dict[str, StreamPort] = {}
         self._untold: deque[tuple[str, Any]] = deque()
+        self._untold_of_orders = 0  # how many of these are of orders: asked for by every record
         self._is_telling = True  # nothing is told before `on_start` has run
         self.on_told: Callable[[str, Any], None] | None = None  # hears all that is told, before the strategy
         self.user_errors = 0
@@ -320,9 +322,11 @@ class EngineCore:
 
     def _notify(self, news: News) -> None:
         """What one fact has to say of an order, in this order."""
-        self._untold.extend(
+        told = [
             (endpoint, order) for notice, order in news if (endpoint := ENDPOINTS.get(notice)) is not None
-        )
+        ]
+        self._untold.extend(told)
+        self._untold_of_orders += len(told)
         if not self._is_telling:
             self._tell_all()
 
@@ -331,28 +335,22 @@ class EngineCore:
         self.gate.on_fill()
 
     def _on_balance_change(self, balance: Any) -> None:
-        self._tell("balance", balance)
-
-    def _tell(self, endpoint: str, message: Any) -> None:
-        """Tell the strategy, one thing at a time: what a callback brings about is told when it has returned."""
-        self._untold.append((endpoint, message))
+        self._untold.append((BALANCE, balance))
         if not self._is_telling:
             self._tell_all()
 
     def _tell_all(self) -> None:
+        """Tell the strategy, one thing at a time: what a callback brings about is told when it has returned."""
         self._is_telling = True
         try:
             while self._untold:
                 endpoint, message = self._untold.popleft()
+                self._untold_of_orders -= endpoint != BALANCE
                 if self.on_told is not None:
                     self.on_told(endpoint, message)
                 self.bus.send(endpoint, message)
         finally:
             self._is_telling = False
-
-    def _count_untold(self) -> int:
-        """How many notices of orders the strategy has not been given yet."""
-        return sum(endpoint != "balance" for endpoint, _ in self._untold) if self._untold else 0
 
     def _later(self, call: Callable[[], None]) -> None:
         self.clock.call_at(self.clock.timestamp_ns() + MARK_DELIVERED_AFTER_MS * 1_000_000, call)
