@@ -155,6 +155,24 @@ async def test_a_fact_that_a_callback_brings_about_is_told_after_that_callback(s
 
 
 @site_test
+async def test_a_record_says_how_many_notices_of_orders_wait_and_balances_are_none(site: Site) -> None:
+    oid = OidGenerator(site.shard).next(site.clock.timestamp_ms())
+    site.journal.append(site.submit(oid))
+    site.core.restore()
+    sink = site.venue.sink
+    sink.on_order_event(site.venue.event(oid, K.ACCEPTED, eid="7"))
+    now_ms = site.clock.timestamp_ms()
+    sink.on_balance(ev.BalanceEvent(account=ACCOUNT, asset="USDT", free=Decimal(5), timestamp=now_ms))
+    part = {"eid": "7", "average": Decimal(30_000)}
+    sink.on_order_event(site.venue.event(oid, K.ACCEPTED, filled=Decimal("0.004"), **part))
+    sink.on_order_event(site.venue.event(oid, K.CANCELED, filled=Decimal("0.004"), **part))
+    site.core.run_start()
+    sink.on_order_event(site.venue.event(oid, K.CANCELED, filled=Decimal("0.004"), **part))
+    told = [record.untold for record in site.journal.replay() if isinstance(record, ev.OrderEvent)]
+    assert told == [0, 1, 2, 0]
+
+
+@site_test
 async def test_ids_of_a_new_run_are_above_those_in_the_journal(site: Site) -> None:
     oid = OidGenerator(site.shard).next(site.clock.timestamp_ms() + 60_000)
     site.journal.append(site.submit(oid))
