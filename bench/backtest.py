@@ -2,7 +2,7 @@
 
     python bench/backtest.py [--runs 3] [--count 1000000] [--work bars quotes fills]
 
-bars    EMA(10/30) cross on random 1-minute bars, a market order at every cross, fees, no funding: 36,800 orders a million
+bars    EMA(10/30) cross on random 1-minute bars, a market order at every cross, fees, no funding; 36,800 orders
 quotes  a callback for each quote; at every 1000th a limit order is placed, or the one before it cancelled
 fills   as quotes, but the strategy hears of 1-minute klines alone while quotes drive what rests
 
