@@ -130,6 +130,18 @@ async def close_another(desk: Desk) -> None:
 
 
 @desk_test
+async def test_an_order_that_was_given_up_and_lives_is_never_forgotten(desk: Desk) -> None:
+    desk.oms._closed_max = 1
+    given_up = desk.create()
+    desk.on_order_event(desk.venue.event(given_up, K.ABSENT))
+    desk.on_order_event(desk.venue.event(given_up, K.ACCEPTED, QUERY, eid="7"))
+    for _ in range(2):
+        oid = await live(desk)
+        desk.on_order_event(desk.venue.event(oid, K.CANCELED))
+    assert desk.state(given_up).is_open
+
+
+@desk_test
 async def test_an_order_that_was_forgotten_gives_its_name_back(desk: Desk) -> None:
     desk.oms._closed_max = 1
     await live(desk, client_oid="entry")
