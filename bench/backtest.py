@@ -1,10 +1,11 @@
 """Bars and quotes per second of a backtest with a strategy in Python, beside other engines on the same work.
 
-    python bench/backtest.py [--runs 3] [--count 1000000] [--work bars quotes fills]
+    python bench/backtest.py [--runs 3] [--count N] [--work bars quotes fills]
 
 bars    EMA(10/30) cross on random 1-minute bars, a market order at every cross, fees, no funding; 36,800 orders
 quotes  a callback for each quote; at every 1000th a limit order is placed, or the one before it cancelled
 fills   as quotes, but the strategy hears of 1-minute klines alone while quotes drive what rests
+book    levels and trades drive two orders that a strategy moves, woken every 100 ms, with 1 ms of latency each way
 
 Each run is a process of its own and prints one JSON line: `run_s` is the run alone, `process_s` all of it, imports and
 data included. With NEXUSTRADER_PEERS (a folder of scripts of other engines) and NEXUSTRADER_PEER_VENVS (a folder with a
@@ -24,6 +25,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import book_side
 from harness import machine, median, pin
 
 SYMBOL = "BTCUSDT-PERP.BINANCE"
@@ -31,6 +33,7 @@ SEED = 20_240_607
 START_MS = 1_600_000_000_000
 NS_PER_MS = 1_000_000
 EVERY = 1_000
+COUNTS = {"bars": 1_000_000, "quotes": 1_000_000, "fills": 20_000_000}
 FEE = Decimal("0.00018")
 PEERS = os.environ.get("NEXUSTRADER_PEERS")
 VENVS = os.environ.get("NEXUSTRADER_PEER_VENVS")
@@ -38,6 +41,7 @@ RIVALS: dict[str, list[tuple[str, str, list[str]]]] = {  # work -> name of the e
     "bars": [("nautilus", "a1_nautilus.py", []), ("vectorbt", "a1_vectorbt.py", [])],
     "quotes": [("nautilus", "a2_nautilus.py", ["--kind", "quote"])],
     "fills": [],
+    "book": [("hftbacktest", "a3_hftbacktest.py", [])],
 }
 
 
@@ -68,9 +72,9 @@ def random_bars(count: int) -> dict[str, Any]:
     }
 
 
-def random_quotes(count: int) -> dict[str, Any]:
+def random_quotes(count: int, *, of_peers: bool) -> dict[str, Any]:
     """Quotes some tenths of a millisecond apart."""
-    if PEERS:
+    if of_peers and PEERS:
         sys.path.insert(0, PEERS)
         from common import quotes
 
@@ -180,6 +184,8 @@ def strategies() -> tuple[Any, Any]:
 
 def run_ours(work: str, count: int) -> dict[str, Any]:
     """One run in this process."""
+    if work == "book":
+        return book_side.run(count)
     begun = time.perf_counter()
     import numpy as np
 
@@ -198,7 +204,7 @@ def run_ours(work: str, count: int) -> dict[str, Any]:
         table = {"start": raw["ts"], **{name: raw[key] for key, name in names.items()}}
         made: Callable[[], Any] = lambda: build_bars(table, SYMBOL, "the benchmark")  # noqa: E731
     else:
-        raw = random_quotes(count)
+        raw = random_quotes(count, of_peers=bool(RIVALS[work]))
         sides = {"bid": raw["bid"], "ask": raw["ask"], "bid_size": raw["bsz"], "ask_size": raw["asz"]}
         times = np.asarray(raw["ts"]).astype(np.int64)
         made = lambda: build_quotes({"time_ns": times, **sides}, SYMBOL, "the benchmark")  # noqa: E731
@@ -251,13 +257,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--count", type=int, help="instead of the usual count of each work")
     parser.add_argument("--work", nargs="+", choices=list(RIVALS), default=list(RIVALS))
     parser.add_argument("--side", choices=list(RIVALS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
         pin(1)
-        print(json.dumps(run_ours(given.side, given.count)))
+        print(json.dumps(run_ours(given.side, given.count or COUNTS[given.side])))
         return
     if not (PEERS and VENVS):
         print(
@@ -265,12 +271,13 @@ def main() -> None:
             file=sys.stderr,
         )
     for work in given.work:
-        sides = sides_of(work, given.count)
+        count = given.count or COUNTS[work]
+        sides = sides_of(work, count)
         runs = [{name: run_child(*command) for name, command in sides.items()} for _ in range(given.runs)]
         rates = {name: median([run[name] for run in runs], "events_per_s") for name in sides}
         line = {
             "bench": f"backtest {work}",
-            "count": given.count,
+            "count": count,
             "events_per_s": {name: round(rate) for name, rate in rates.items()},
             "ours_over": {
                 name: round(rates["ours"] / rate, 2) for name, rate in rates.items() if name != "ours"

@@ -37,6 +37,7 @@ from nexustrader.domain.instrument import Instrument, to_market
 from nexustrader.domain.outcome import Route
 from nexustrader.error import InstrumentError, OrderError, StrategyBuildError, SubscriptionError
 from nexustrader.execution.request import OrderRequest
+from nexustrader.indicator import Indicator, IndicatorManager, IndicatorProxy
 from nexustrader.kernel.log import get_logger
 from nexustrader.market.cache import Cache
 from nexustrader.market.data import resolve_symbols
@@ -93,6 +94,7 @@ class Strategy:
         self.log = get_logger(type(self).__name__)
         self._runtime: Runtime | None = None
         self._early: list[Callable[[], object]] = []
+        self.indicator = self._indicators = IndicatorProxy()
 
     # -- what the engine does --------------------------------------------------------------------------------
 
@@ -224,6 +226,48 @@ class Strategy:
     def unsubscribe_mark_price(self, symbols: Symbols) -> None:
         """Undo one `subscribe_mark_price`."""
         self._unsubscribe(DataType.MARK_PRICE, symbols)
+
+    # -- indicators ------------------------------------------------------------------------------------------
+
+    def register_indicator(
+        self,
+        symbols: Symbols,
+        indicator: Indicator,
+        data_type: DataType,
+        account_type: AccountType | None = None,
+    ) -> None:
+        """Subscribe the data and feed them to `indicator` before this strategy's own callbacks.
+
+        For one symbol it is `indicator` itself that is fed, for several a copy each: `self.indicator.NAME[symbol]`.
+        What it needs of the past is fetched meanwhile; see `Indicator.is_warmed_up`. Raises StrategyBuildError.
+        """
+        del account_type  # the symbol says where it trades
+        names = resolve_symbols(symbols)
+        self._when_ready(lambda: self._register(names, indicator, data_type))
+
+    def _register(self, symbols: list[str], indicator: Indicator, data_type: DataType) -> None:
+        container = getattr(self._indicators, indicator.name)
+        for symbol, one in self._indicator_manager.register(symbols, indicator, data_type).items():
+            if container.get(symbol, one) is not one:
+                self.log.warning(
+                    f"{indicator.name} of {symbol} is now another indicator; give each a name= of its own"
+                )
+            container[symbol] = one
+
+    def get_warmup_status(self) -> dict[str, bool]:
+        """By symbol: whether all its indicators that need a warm-up have had it."""
+        return self._indicator_manager.warmup_status()
+
+    def wait_for_warmup(self, timeout_seconds: float = 60) -> bool:
+        """Block until history has come, at most so long; True when all indicators are warmed up.
+
+        False at once where only klines that are still to come can do that: none arrives during a callback.
+        """
+        return self._indicator_manager.wait(timeout_seconds)
+
+    @property
+    def _indicator_manager(self) -> IndicatorManager:
+        return self._engine.indicators
 
     # -- orders ----------------------------------------------------------------------------------------------
 

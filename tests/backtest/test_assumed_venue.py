@@ -72,6 +72,11 @@ def setup(**changes: Any) -> Setup:
         ({"funding": {PERP: [(T0, "0.0001")]}}, f"funding of {PERP} is paid at 1 recorded rates"),
         ({"margin": False}, "never liquidated"),
         ({"margin": "isolated"}, f"margin of {KEY} is isolated, at leverage 10"),
+        (
+            {"queue": 3},
+            "where a level shrinks without a trade, those who cancel stood behind it by the share back^3",
+        ),
+        ({}, "where a level shrinks without a trade, those who cancel stood behind it, as long as"),
         ({"rules": BINANCE_USDM_RULES}, "more than 300 orders within 10 s"),
         (
             {"fees": FeeSchedule(tiers=(FeeTier(D(0), D("0.001"), D("0.002")),))},

@@ -72,6 +72,9 @@ class GuessingQueue:
     def ahead(self, ahead: int, before: int, now: int) -> int:
         return min(ahead, now)
 
+    def describe(self) -> str:
+        return "nobody knows"
+
 
 def test_a_model_of_ones_own_runs_in_the_plain_engine_alone() -> None:
     MatchingEngine(INSTRUMENT, queue=GuessingQueue())

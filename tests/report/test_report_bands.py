@@ -7,14 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_setup import PERP, SPOT, EmaCross, config, ema_run, hourly
+from report_setup import PERP, SPOT, EmaCross, config, ema_run, hourly, text_of
 
 from nexustrader.backtest import Backtest, Bars, Fees
 from nexustrader.backtest.bands import bands, cases_of
+from nexustrader.backtest.report import write_report
 from nexustrader.config import MockConnectorConfig, PrivateConnectorConfig
 from nexustrader.constants import ExchangeType
 from nexustrader.error import StrategyBuildError
 from nexustrader.exchange import BinanceAccountType
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.sim.fees import FeeSchedule, FeeTier
+from nexustrader.sim.latency import ConstantDelay, Delay, Latency, LogNormalDelay, RecordedDelay, SampledDelay
+from nexustrader.sim.queue import QueueModel
+from nexustrader.sim.queue_pessimistic import PessimisticQueue
+from nexustrader.sim.queue_power import PowerQueue
+from nexustrader.sim.slippage import FixedBps, Slippage, SquareRootImpact, TicksBehind
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +50,75 @@ def test_cases_shift_the_terms_of_the_run(bars: Bars) -> None:
     optimistic, base, pessimistic = cases_of(
         run_of(bars, fees=("0.0002", "0.0004"), latency_ms=30, ticks_behind_touch=2)
     )
-    assert base[1:] == (Fees(Decimal("0.0002"), Decimal("0.0004")), 30, 2)
-    assert optimistic[1:] == (Fees(Decimal("0.0001"), Decimal("0.0002")), 0, 0)
-    assert pessimistic[1:] == (Fees(Decimal("0.0003"), Decimal("0.0006")), 530, 4)
+    fees = [Fees(Decimal(f"0.000{n}"), Decimal(f"0.000{2 * n}")) for n in (1, 2, 3)]
+    assert [case.fees for case in (optimistic, base, pessimistic)] == fees
+    assert [case.latency.ways.cancel.max_ms for case in (optimistic, base, pessimistic)] == [0, 30, 530]
+    assert [case.slippage for case in (optimistic, base, pessimistic)] == [TicksBehind(n) for n in (0, 2, 4)]
+    queues: list[QueueModel] = [PowerQueue(1), PessimisticQueue(), PessimisticQueue()]
+    assert [case.queue for case in (optimistic, base, pessimistic)] == queues
+
+
+TIERS = FeeSchedule(tiers=(FeeTier(Decimal(0), Decimal("-0.0001"), Decimal("0.0006")),))
+DELAYS = (
+    ConstantDelay(3),
+    SampledDelay((1, 9)),
+    RecordedDelay(((0, 5.0), (9, 59_900.0))),
+    LogNormalDelay(median_ms=15),
+)
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+def test_no_pessimistic_delay_is_shorter_than_that_of_the_run(bars: Bars, delay: Delay) -> None:
+    _, base, worse = cases_of(run_of(bars, latency=Latency(entry=delay, cancel=7, reply=2)))
+    for before, after in zip(base.latency.ways, worse.latency.ways, strict=True):
+        draws, again = Entropy(4), Entropy(4)
+        for now_ms in range(200):
+            assert before.ms_at(now_ms, draws) <= after.ms_at(now_ms, again)
+
+
+@pytest.mark.parametrize("model", [TicksBehind(3), FixedBps(5), FixedBps(9_999), SquareRootImpact(0.7)])
+def test_no_pessimistic_slippage_is_less_than_that_of_the_run(bars: Bars, model: Slippage) -> None:
+    cases = cases_of(run_of(bars, slippage=model))
+    for lots in (1, 50, 5_000):
+        slips = [(case.slippage.behind, case.slippage.slip(30_000, lots, 900)) for case in cases]
+        assert slips == sorted(slips)
+    assert type(cases[2].slippage) is type(model)
+
+
+def test_tiers_are_shifted_and_funding_is_paid_more_and_received_less(bars: Bars) -> None:
+    better, base, worse = cases_of(run_of(bars, fees=TIERS, funding="0.0002"))
+    assert base.fees is TIERS
+    assert better.fees.tiers[0][1:] == (Decimal("-0.00015"), Decimal("0.0003"))  # type: ignore[union-attr]
+    assert worse.fees.tiers[0][1:] == (Decimal("-0.00005"), Decimal("0.0009"))  # type: ignore[union-attr]
+    for rate in (Decimal("0.0002"), Decimal("-0.0002")):
+        for lots in (-3, 3):
+            paid = [lots * case.funding.rate_for(lots, rate) for case in (better, base, worse)]
+            assert paid == sorted(paid)
+
+
+def test_bands_run_around_every_model_and_the_report_says_what_each_assumes(
+    bars: Bars, tmp_path: Path
+) -> None:
+    models = {
+        "fees": TIERS,
+        "latency": Latency(entry=DELAYS[3]),
+        "slippage": 4,
+        "queue": 2,
+        "funding": "0.0002",
+    }
+    found = bands(lambda **changes: run_of(bars, **(models | changes)))
+    assert found.base.trace_hash == run_of(bars, **models).run().trace_hash
+    shown = text_of(write_report(found, tmp_path / "out.html").html.read_text(encoding="utf-8"))
+    for text in (
+        "2 basis points",
+        "6 basis points",
+        "median 515 ms",
+        "150 %, 50 %",
+        "by tier",
+        "power 2",
+        "all behind",
+    ):
+        assert text in shown
 
 
 def test_a_rebate_is_larger_for_the_optimist_and_no_fee_is_more_than_everything(bars: Bars) -> None:

@@ -22,6 +22,7 @@ from nexustrader.backtest.bands import bands
 from nexustrader.backtest.metrics_table import MEASURES, measured, sample_of
 from nexustrader.backtest.report import REAL_TIME, check_report, report_hash, write_report
 from nexustrader.backtest.report_sections import TRADES_MAX
+from nexustrader.backtest.result import Exposure
 from nexustrader.constants import KlineInterval, OrderSide, OrderStatus, OrderType
 from nexustrader.data.bars import build_bars
 from nexustrader.error import NexusTraderError
@@ -177,7 +178,7 @@ def test_a_million_bars_stay_a_small_page(tmp_path: Path) -> None:
         fills=fills,
         closed_trades=trades,
         equity=dataclasses.replace(few.equity, times=times, values=values),
-        exposure=dataclasses.replace(few.exposure, net=values, gross=values),
+        exposure=Exposure(lambda: (values, values)),
     )
     page = write(many, tmp_path)
     assert len(page.encode()) < PAGE_BYTES_MAX

@@ -29,6 +29,7 @@ from nexustrader.execution.executions import MissingExecutions
 from nexustrader.execution.health import Health
 from nexustrader.execution.oms import CLOSED_ORDERS_MAX, News, OrderManager
 from nexustrader.execution.reconciler import Reconciler
+from nexustrader.indicator.manager import Ask, IndicatorManager
 from nexustrader.kernel.bus import MessageBus
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Journal, VenuePort
@@ -90,6 +91,7 @@ class EngineCore:
         _require_strategy(config)
         self.config = config
         self.clock = clock
+        self._spawn = spawn
         self._journal = journal
         self.bus = MessageBus(on_error=self._on_handler_error)
         self.cache = Cache()
@@ -160,9 +162,17 @@ class EngineCore:
         )
 
     def bind_strategy(
-        self, requests: Requests, params: Mapping[ParamBackend, Params], stop: Callable[[], None]
+        self,
+        requests: Requests,
+        params: Mapping[ParamBackend, Params],
+        stop: Callable[[], None],
+        *,
+        ask: Ask | None = None,
     ) -> None:
-        """Make the strategy part of this engine."""
+        """Make the strategy part of this engine. `ask` runs questions of indicators; a task if it is None."""
+        indicators = IndicatorManager(
+            self.bus, self.clock, self.market, requests, ask=self._spawn if ask is None else ask
+        )
         self.config.strategy._bind(  # noqa: SLF001  # the engine is the one caller of the strategy's binding
             Runtime(
                 clock=self.clock,
@@ -172,6 +182,7 @@ class EngineCore:
                 oms=self.oms,
                 reconciler=self.reconciler,
                 market=self.market,
+                indicators=indicators,
                 instruments=self.instruments,
                 scheduler=self.scheduler,
                 requests=requests,

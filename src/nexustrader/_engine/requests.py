@@ -48,11 +48,10 @@ class ThreadedRequests:
         limit: int | None,
         start_ms: int | None,
         end_ms: int | None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> list[Kline]:
         port = self._port(symbol)
-        return self._io.run(
-            port.request_klines(symbol, interval.value, limit, start_ms, end_ms), REQUEST_TIMEOUT_S
-        )
+        return self._io.run(port.request_klines(symbol, interval.value, limit, start_ms, end_ms), timeout_s)
 
     def ticker(self, symbol: str) -> Ticker:
         return self._io.run(self._port(symbol).request_ticker(symbol), REQUEST_TIMEOUT_S)

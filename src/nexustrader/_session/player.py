@@ -143,7 +143,7 @@ class Player(Tape):
         self._core = core = EngineCore(config, self.clock, TapedJournal(self), spawn=self._loop.spawn)
         core.desk = self._desk = Desk(core.ems, self)
         core.scheduler.entropy = Entropy(start.chance)
-        self._market = PlayedMarket(self._refuse)
+        self._market = PlayedMarket(self._refuse, self.inquire)
         self._io_market: dict[str, Any] = {}
         self._io_venues: dict[str, Any] = {}
         self._store = Store()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+Inquire = Callable[[str, str], Coroutine[Any, Any, Any]]
 
 OWN_AFTER_NS = 1_000 * NS_PER_MS  # how late a timer may have been in the session before it is none of it
 
@@ -177,8 +178,9 @@ class PlayedPort:
 class PlayedMarket:
     """Streams that deliver when the session says so, and requests of which the session has the answers."""
 
-    def __init__(self, refuse: Callable[[Stream], None]) -> None:
+    def __init__(self, refuse: Callable[[Stream], None], inquire: Inquire) -> None:
         self._refuse = refuse
+        self._inquire = inquire
 
     async def load_instruments(self) -> NoReturn:
         raise AssertionError("instruments are given to the core by the session")
@@ -190,8 +192,12 @@ class PlayedMarket:
     def unsubscribe(self, stream: Stream) -> None: ...
     async def stop(self) -> None: ...
 
-    async def request_klines(self, *_args: Any) -> list[Kline]:
-        raise AssertionError("answered by PlayedBlocking")
+    async def request_klines(
+        self, symbol: str, interval: str, limit: int | None, _start_ms: int | None, _end_ms: int | None
+    ) -> list[Kline]:
+        """What the session has; one that a callback waits for is answered by PlayedBlocking and not awaited."""
+        answer: list[Kline] = await self._inquire(f"klines {interval} limit={limit}", symbol)
+        return answer
 
     async def request_ticker(self, _symbol: str) -> Ticker:
         raise AssertionError("answered by PlayedBlocking")

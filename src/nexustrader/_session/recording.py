@@ -14,6 +14,7 @@ from nexustrader.error import NexusTraderError
 from nexustrader.kernel.clock import NS_PER_MS, Call, EngineClock
 from nexustrader.kernel.ports import TimerHandle, VenuePort, VenueSink
 from nexustrader.market.data import StreamPort
+from nexustrader.schema import Kline
 
 if TYPE_CHECKING:
     from nexustrader._session.recorder import Recorder
@@ -157,6 +158,12 @@ class RecordingStreams:
     def unsubscribe(self, stream: Stream) -> None:
         with self._recorder.outside:
             self._port.unsubscribe(stream)
+
+    async def request_klines(
+        self, symbol: str, interval: str, limit: int | None, start_ms: int | None, end_ms: int | None
+    ) -> list[Kline]:
+        question = self._port.request_klines(symbol, interval, limit, start_ms, end_ms)
+        return await self._recorder.inquire(f"klines {interval} limit={limit}", symbol, question)
 
 
 class RecordingBlocking:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nexustrader._engine.requests import ThreadedRequests
+from nexustrader._engine.requests import REQUEST_TIMEOUT_S, ThreadedRequests
 from nexustrader._session import records
 from nexustrader._session.labels import label_of_work
 from nexustrader._session.records import Asking, Decided, InVain
@@ -170,9 +170,10 @@ class Questions:
         limit: int | None,
         start_ms: int | None,
         end_ms: int | None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> list[Kline]:
         self._tape.put(f"klines {symbol} {interval.value} limit={limit} from={start_ms} to={end_ms}")
-        return self._requests.klines(symbol, interval, limit, start_ms, end_ms)
+        return self._requests.klines(symbol, interval, limit, start_ms, end_ms, timeout_s)
 
     def ticker(self, symbol: str) -> Ticker:
         self._tape.put(f"ticker {symbol}")

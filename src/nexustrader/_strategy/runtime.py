@@ -13,6 +13,7 @@ from nexustrader.domain.outcome import Route
 from nexustrader.execution.oms import OrderManager
 from nexustrader.execution.reconciler import Reconciler
 from nexustrader.execution.request import OrderRequest
+from nexustrader.indicator import IndicatorManager
 from nexustrader.kernel.bus import MessageBus
 from nexustrader.kernel.scheduler import Scheduler
 from nexustrader.market.cache import Cache
@@ -31,6 +32,7 @@ class Requests(Protocol):
         limit: int | None,
         start_ms: int | None,
         end_ms: int | None,
+        timeout_s: float = ...,
     ) -> list[Kline]: ...
     def ticker(self, symbol: str) -> Ticker: ...
     def order(self, account: str, symbol: str, oid: str) -> Order | None: ...
@@ -69,6 +71,7 @@ class Runtime:
     oms: OrderManager
     reconciler: Reconciler
     market: MarketData
+    indicators: IndicatorManager
     instruments: Mapping[str, Instrument]
     scheduler: Scheduler
     requests: Requests

@@ -1,4 +1,4 @@
-"""Backtests: the live engine's own code on virtual time, over recorded bars, quotes and trades."""
+"""Backtests: the live engine's own code on virtual time, over recorded bars, quotes, trades and books."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ try:
     from nexustrader.backtest.result import BacktestFill, BacktestResult, EquityCurve
     from nexustrader.backtest.runner import Backtest, BacktestEngine
     from nexustrader.data.bars import Bars, DataNotes
+    from nexustrader.data.depth import Depth, build_depth
     from nexustrader.data.ticks import Quotes, Trades, build_quotes, build_trades
 except ModuleNotFoundError as exc:
     if exc.name not in ("numpy", "polars"):
@@ -22,10 +23,12 @@ __all__ = [
     "BacktestResult",
     "Bars",
     "DataNotes",
+    "Depth",
     "EquityCurve",
     "Fees",
     "Quotes",
     "Trades",
+    "build_depth",
     "build_quotes",
     "build_trades",
 ]

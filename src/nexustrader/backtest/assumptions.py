@@ -18,7 +18,7 @@ class Setup(NamedTuple):
     """What the rules are asked about.
 
     `settings` by account have the models that are assumed; without them the usual ones are. `perpetuals` are the
-    symbols that pay funding.
+    symbols that pay funding, `booked` those whose recorded book is played level by level.
     """
 
     interval: str
@@ -37,6 +37,7 @@ class Setup(NamedTuple):
     currency: str
     settings: Mapping[str, SimSettings] = {}
     perpetuals: Iterable[str] = ()
+    booked: Iterable[str] = ()
 
 
 class Rule(NamedTuple):
@@ -70,6 +71,26 @@ def _path(setup: Setup) -> Iterable[str]:
 
 def _depth(setup: Setup) -> Iterable[str]:
     return _of_accounts(setup, lambda settings: [settings.slippage.describe()])
+
+
+def _queue(setup: Setup) -> Iterable[str]:
+    yield (
+        "A resting order waits behind everything at its price: it fills when the price goes through it, by at most "
+        "what is traded there; a mere touch of the price does not fill it, and keeps the other side a tick away"
+    )
+    yield from _of_accounts(
+        setup,
+        lambda settings: [f"Where a level shrinks without a trade, {settings.assumed.queue.describe()}"],
+    )
+
+
+def _book(setup: Setup) -> Iterable[str]:
+    if symbols := ", ".join(setup.booked):
+        yield (
+            f"The recorded book of {symbols} is played level by level: an order that takes gets what the levels hold "
+            "and no more, the rest of a market order expires; what was taken of a level is gone until the level is "
+            "told anew"
+        )
 
 
 def _latency(setup: Setup) -> Iterable[str]:
@@ -168,11 +189,8 @@ RULES = (
         "traded there",
     ),
     Rule("depth", _depth),
-    Rule(
-        "queue",
-        "A resting order waits behind everything at its price: it fills when the price goes through it, by at most "
-        "what is traded there; a mere touch of the price does not fill it, and keeps the other side a tick away",
-    ),
+    Rule("queue", _queue),
+    Rule("book", _book),
     Rule(
         "closed bars",
         "Klines are delivered once, when they have closed; longer intervals are made of the bars given",

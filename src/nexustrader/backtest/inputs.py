@@ -80,6 +80,35 @@ def _bars_of_symbol(source: Any, symbol: str) -> Bars:
     )
 
 
+def finest_of(data: Any) -> Any:
+    """What was given, without the bars of a symbol that are longer than others of it."""
+    if isinstance(data, Mapping):
+        return {symbol: finest_of(source) for symbol, source in data.items()}
+    if not _are(data, Bars):
+        return data
+    steps = {symbol: min(_steps(data, symbol)) for symbol in dict.fromkeys(bars.symbol for bars in data)}
+    return [bars for bars in data if bars.step_ms == steps[bars.symbol]]
+
+
+def longer_of(data: Any, history: Mapping[str, Bars]) -> dict[str, tuple[Bars, ...]]:
+    """What was given of longer intervals than those in `history`, by symbol."""
+    found = {}
+    for symbol, own in history.items():
+        source = data.get(symbol) if isinstance(data, Mapping) else data
+        catalog = None if source is None else _catalog(source)
+        if catalog is not None:
+            found[symbol] = tuple(catalog.longer(symbol, own.interval))
+        elif source is not None and _are(source, Bars):
+            parts = [bars for bars in source if bars.symbol == symbol and bars.step_ms > own.step_ms]
+            steps = sorted(_steps(parts, symbol))
+            found[symbol] = tuple(join_bars([one for one in parts if one.step_ms == step]) for step in steps)
+    return {symbol: longer for symbol, longer in found.items() if longer}
+
+
+def _steps(parts: Sequence[Bars], symbol: str) -> set[int]:
+    return {bars.step_ms for bars in parts if bars.symbol == symbol}
+
+
 def _catalog(data: Any) -> BarSource | None:
     """The catalogue that is meant: one that is given, or a folder, alone or as the only one of a list of paths."""
     if isinstance(data, BarSource):

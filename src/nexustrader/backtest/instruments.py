@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nexustrader.constants import InstrumentType
-from nexustrader.data.bars import PRICES, Bars, Floats
+from nexustrader.data.bars import PRICES, Bars, Floats, spans
+from nexustrader.data.depth import Depth
+from nexustrader.data.shelf import Release, keep
 from nexustrader.data.ticks import Quotes, Trades
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import InstrumentError
@@ -39,20 +41,27 @@ INVERSE_CONTRACT = Decimal(100)  # quote units of one contract, as most are
 
 
 class Shown(NamedTuple):
-    """The prices that the data of a symbol show, one column a row of the data, and the sizes."""
+    """The columns of prices that the data of a symbol have, and the sizes."""
 
-    prices: Floats
+    prices: tuple[Floats, ...]
     sizes: Floats
+    release: Release = keep
 
 
-def shown_by(data: Bars | Quotes | Trades) -> Shown:
-    """Every price and size in the data. The side of a quote that is empty repeats the other one."""
+def shown_by(data: Bars | Quotes | Trades | Depth) -> Shown:
+    """Every price and size in the data. The side of a quote that is empty repeats the other one.
+
+    Of a book only the first part is looked at: what it does not show is not known.
+    """
+    if isinstance(data, Depth):
+        first = next(data.parts())
+        return Shown((first.price,), first.size)
     if isinstance(data, Bars):
-        return Shown(np.stack([getattr(data, name) for name in PRICES]), data.volume)
+        return Shown(tuple(getattr(data, name) for name in PRICES), data.volume, data.release)
     if isinstance(data, Trades):
-        return Shown(data.price[np.newaxis], data.size)
+        return Shown((data.price,), data.size)
     bid, ask = np.where(data.bid > 0, data.bid, data.ask), np.where(data.ask > 0, data.ask, data.bid)
-    return Shown(np.stack([bid, ask]), data.bid_size)
+    return Shown((bid, ask), data.bid_size)
 
 
 def default_instrument(symbol: str, shown: Shown) -> Instrument:
@@ -84,7 +93,7 @@ def default_instrument(symbol: str, shown: Shown) -> Instrument:
         base=base,
         quote=quote,
         settle=base if is_inverse else quote,
-        tick=finest_step(shown.prices[:, -SAMPLE_ROWS_MAX:].ravel()),
+        tick=finest_step(np.concatenate([column[-SAMPLE_ROWS_MAX:] for column in shown.prices])),
         lot=Decimal(1) if is_inverse else _lot(shown),
         min_notional=terms.min_notional or None,
         contract_size=INVERSE_CONTRACT if is_inverse else Decimal(1),
@@ -96,7 +105,7 @@ def default_instrument(symbol: str, shown: Shown) -> Instrument:
 def _lot(shown: Shown) -> Decimal:
     """The step of the sizes; whole ones say little of it, then what costs up to one quote unit is traded."""
     step = finest_step(shown.sizes[-SAMPLE_ROWS_MAX:])
-    price = float(shown.prices[-1, -1])
+    price = float(shown.prices[-1][-1])
     if step < 1 or price <= 1:
         return step
     return Decimal(1).scaleb(-min(DECIMALS_MAX, math.ceil(math.log10(price))))
@@ -113,7 +122,13 @@ def finest_step(values: Floats) -> Decimal:
 
 def off_grid(shown: Shown, tick: Decimal) -> int:
     """How many rows have a price that is no multiple of the tick, and is therefore rounded."""
-    return int(np.count_nonzero(~_is_whole(shown.prices / float(tick)).all(axis=0)))
+    count = 0
+    for rows in spans(len(shown.prices[0]), shown.release):
+        is_on = np.ones(rows.stop - rows.start, dtype=np.bool_)
+        for column in shown.prices:
+            is_on &= _is_whole(column[rows] / float(tick))
+        count += int(np.count_nonzero(~is_on))
+    return count
 
 
 def _is_whole(values: Floats) -> NDArray[np.bool_]:

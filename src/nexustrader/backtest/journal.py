@@ -1,6 +1,7 @@
 """The journal of a backtest: every record is encoded as any journal would, hashed, and then forgotten.
 
-Commands alone are kept: they are what the strategy decided.
+Commands alone are kept: they are what the strategy decided, and what may hold values that cannot be journalled. Facts
+come from the simulated venue; they are encoded many at a time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from nexustrader.domain import events as ev
-from nexustrader.persistence.records import encode
+from nexustrader.persistence.records import encode, encode_lines
+
+RECORDS_AT_ONCE = 256
 
 Command = ev.Submit | ev.Cancel | ev.CancelAll | ev.Amend
 
@@ -33,19 +36,26 @@ class TraceJournal:
         self._played_ms = played_ms
         self._hash = hashlib.blake2b(digest_size=16)
         self._count = 0
+        self._waiting: list[ev.Record] = []  # to be hashed
 
     def append(self, record: ev.Record) -> int:
-        """Take one record; returns its number, from 1. Raises JournalError for what cannot be journalled."""
-        body = encode(record)
-        self._hash.update(b"%d:" % len(body))
-        self._hash.update(body)
-        self._count += 1
+        """Take one record; returns its number, from 1. Raises JournalError for a command that cannot be journalled."""
         if isinstance(record, Command):
+            encode(record)
             self.decisions.append(Decision(self._played_ms(), record))
+        self._waiting.append(record)
+        self._count += 1
+        if len(self._waiting) == RECORDS_AT_ONCE:
+            self._hash_waiting()
         return self._count
+
+    def _hash_waiting(self) -> None:
+        self._hash.update(encode_lines(self._waiting))
+        self._waiting.clear()
 
     def trace_hash(self) -> str:
         """Hash of all records so far."""
+        self._hash_waiting()
         return self._hash.hexdigest()
 
     def replay(self) -> Iterator[ev.Record]:

@@ -167,7 +167,9 @@ def _until(whole: Backtest, cut_ms: int) -> dict[str, Any]:
     for symbol, bars in sources.history.items():
         ticks = sources.ticks(symbol)
         begun = bars.between(None, cut_ms)
-        parts = [part for part in (tick.between(None, cut_ms + 1) for tick in ticks) if len(part)]
+        longer = (one.between(None, cut_ms) for one in sources.longer.get(symbol, ()))
+        parts: list[Any] = [part for part in (tick.between(None, cut_ms + 1) for tick in ticks) if len(part)]
+        parts += [one for one in longer if len(one)]
         known[symbol] = [begun, *parts] if parts else begun
     return known
 

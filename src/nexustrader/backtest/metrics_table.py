@@ -69,7 +69,7 @@ def sample_of(result: BacktestResult) -> Sample:
         held_ms=np.array([trade.closed_ms - trade.opened_ms for trade in trades], dtype=np.float64),
         longs=sum(trade.side is PositionSide.LONG for trade in trades),
         traded=float(sum(fill.value for fill in fills)),
-        fees=float(sum(f.fee if f.fee_currency == f.settle else f.fee * f.price for f in fills)),
+        fees=float(sum(fill.fee_value for fill in fills)),
         funding=float(result.funding),
         fills=len(fills),
     )

@@ -1,53 +1,25 @@
-"""Follows the executions of a run: fills, closed trades, and the steps from which the equity curve is drawn.
-
-The curve is computed after the run, in columns: wallets and positions change only at fills, so between them equity
-is a function of the price alone.
-"""
+"""Follows the executions of a run: fills, closed trades, and the steps from which the equity curve is drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
-from nexustrader.backtest.result import BacktestFill, ClosedTrade, EquityCurve, Exposure
+from nexustrader.backtest.curves import Curves, Held, Steps, draw
+from nexustrader.backtest.result import BacktestFill, ClosedTrade, Payment
 from nexustrader.constants import OrderSide, PositionSide
-from nexustrader.data.bars import Bars, Floats, Ints
+from nexustrader.data.bars import Bars
 from nexustrader.domain import events as ev
+from nexustrader.error import InstrumentError
 from nexustrader.sim.account import Applied, SimAccount
+from nexustrader.sim.fees import FeeDiscount
 from nexustrader.sim.position import Position, apply_fill
 from nexustrader.sim.reporter import Booked
 from nexustrader.sim.types import Side, SimInstrument
 
 ZERO = Decimal(0)
-
-
-class _Steps:
-    """A value that changes at times: constant in between."""
-
-    def __init__(self, first: float) -> None:
-        self._times: list[int] = []
-        self._values = [first]
-
-    def add(self, time_ms: int, value: float) -> None:
-        self._times.append(time_ms)
-        self._values.append(value)
-
-    def at(self, times: Ints) -> Floats:
-        """The value at each of the times, changes at the very time included."""
-        place = np.searchsorted(np.array(self._times, dtype=np.int64), times, side="right")
-        return np.array(self._values, dtype=np.float64)[place]
-
-
-class Curves(NamedTuple):
-    """Equity, what it was exposed to, and the assets left out of both for want of a price."""
-
-    equity: EquityCurve
-    exposure: Exposure
-    unpriced: list[str]
 
 
 class _Leg(msgspec.Struct):
@@ -96,17 +68,19 @@ class Recorder:
         self.trades: list[ClosedTrade] = []
         self.moved: list[Booked] = []  # what no execution caused
         self._accounts: dict[str, SimAccount] = {}
+        self._discounts: dict[str, FeeDiscount | None] = {}
         self._instruments: dict[str, SimInstrument] = {}
-        self._wallets: dict[tuple[str, str], _Steps] = {}
-        self._lots: dict[tuple[str, str], _Steps] = {}
-        self._costs: dict[tuple[str, str], _Steps] = {}
+        self._wallets: dict[tuple[str, str], Steps] = {}
+        self._lots: dict[tuple[str, str], Steps] = {}
+        self._costs: dict[tuple[str, str], Steps] = {}
         self._trips: dict[tuple[str, str], _Trip] = {}
 
-    def add_account(self, account: SimAccount) -> None:
-        """Follow an account from its present balances on."""
+    def add_account(self, account: SimAccount, discount: FeeDiscount | None = None) -> None:
+        """Follow an account from its present balances on. `discount` prices the fees that it pays in a third asset."""
         self._accounts[account.account] = account
+        self._discounts[account.account] = discount
         for asset in account.assets():
-            self._wallets[account.account, asset] = _Steps(float(account.wallet(asset)))
+            self._wallets[account.account, asset] = Steps(float(account.wallet(asset)))
 
     def add_instrument(self, instrument: SimInstrument) -> None:
         self._instruments[instrument.symbol] = instrument
@@ -121,13 +95,14 @@ class Recorder:
         key = (fact.account, fact.symbol)
         account, instrument = self._accounts[fact.account], self._instruments[fact.symbol]
         for entry in applied.entries:
-            wallet = self._wallets.setdefault((fact.account, entry.asset), _Steps(0.0))
+            wallet = self._wallets.setdefault((fact.account, entry.asset), Steps(0.0))
             wallet.add(fill.timestamp, float(account.wallet(entry.asset)))
         if instrument.kind != "spot":
             held = account.position(fact.symbol)
-            self._lots.setdefault(key, _Steps(0.0)).add(fill.timestamp, held.lots)
-            self._costs.setdefault(key, _Steps(0.0)).add(fill.timestamp, float(held.cost))
-        realized = self._follow(key, instrument, fact.side, fill)
+            self._lots.setdefault(key, Steps(0.0)).add(fill.timestamp, held.lots)
+            self._costs.setdefault(key, Steps(0.0)).add(fill.timestamp, float(held.cost))
+        paid = self._paid(account, instrument, fill)
+        realized = self._follow(key, instrument, fact.side, fill, paid)
         self.fills.append(
             BacktestFill(
                 oid=fact.oid,
@@ -138,6 +113,7 @@ class Recorder:
                 value=abs(instrument.value(instrument.to_lots(fill.amount), fill.price)),
                 fee=fill.fee,
                 fee_currency=fill.fee_currency or instrument.settle,
+                fee_value=paid,
                 is_maker=fill.is_maker,
                 realized_pnl=realized,
                 settle=instrument.settle,
@@ -146,7 +122,12 @@ class Recorder:
         )
 
     def _follow(
-        self, key: tuple[str, str], instrument: SimInstrument, order_side: OrderSide, fill: ev.Fill
+        self,
+        key: tuple[str, str],
+        instrument: SimInstrument,
+        order_side: OrderSide,
+        fill: ev.Fill,
+        paid: Decimal,
     ) -> Decimal:
         """Fold the fill into its trade, spot ones too; returns the profit that it realised."""
         trip = self._trips.setdefault(key, _Trip(Position(instrument.symbol)))
@@ -154,7 +135,6 @@ class Recorder:
         side = Side.BUY if order_side.is_buy else Side.SELL
         closing = min(abs(before), lots) if before * side < 0 else 0
         realized = apply_fill(trip.position, instrument, side, lots, fill.price)
-        paid = fill.fee if fill.fee_currency == instrument.settle else fill.fee * fill.price
         trip.profit += realized - paid
         trip.fees += paid
         trip.exit.add(closing, fill.price)
@@ -168,10 +148,21 @@ class Recorder:
             trip.largest = max(trip.largest, abs(trip.position.lots))
         return realized
 
+    def _paid(self, account: SimAccount, instrument: SimInstrument, fill: ev.Fill) -> Decimal:
+        """The fee in what the symbol is settled in: base at the price of the fill, a third asset at its own price."""
+        if fill.fee_currency in (None, instrument.settle):
+            return fill.fee
+        if fill.fee_currency == instrument.base:
+            return fill.fee * fill.price
+        discount = self._discounts[account.account]
+        assert discount is not None  # nothing else takes fees in a third asset
+        value = fill.fee * _price(account, discount)
+        return value / fill.price if instrument.kind == "inverse" else value
+
     def on_entry(self, booked: Booked) -> None:
         """Note what moved a wallet without an execution: funding, or what a liquidation left unpaid."""
         self.moved.append(booked)
-        wallet = self._wallets.setdefault((booked.account, booked.entry.asset), _Steps(0.0))
+        wallet = self._wallets.setdefault((booked.account, booked.entry.asset), Steps(0.0))
         wallet.add(booked.timestamp, float(self._accounts[booked.account].wallet(booked.entry.asset)))
 
     def funding(self, asset: str) -> Decimal:
@@ -179,61 +170,32 @@ class Recorder:
         entries = [booked.entry for booked in self.moved]
         return sum((e.amount for e in entries if e.cause == "funding" and e.asset == asset), ZERO)
 
+    def payments(self) -> list[Payment]:
+        """All that `on_entry` was told."""
+        return [
+            Payment(
+                account=account,
+                symbol=symbol,
+                asset=entry.asset,
+                amount=entry.amount,
+                cause=entry.cause,
+                timestamp=timestamp,
+            )
+            for account, symbol, entry, timestamp in self.moved
+        ]
+
     # -- after it ----------------------------------------------------------------------------------------------
 
     def curves(self, bars: Mapping[str, Bars], currency: str, end_ms: int) -> Curves:
-        """Equity and exposure in `currency`, before the first bar and at the close of every one until `end_ms`.
-
-        The last point holds everything that was filled, also by commands that were under way at the end.
-        """
-        closings = np.unique(np.concatenate([one.start + one.step_ms for one in bars.values()]))
-        closings = closings[closings <= end_ms]
-        opening = min(int(one.start[0]) for one in bars.values())
-        times = np.concatenate([np.array([opening - 1], dtype=np.int64), closings])
-        closes = {symbol: _closes(one, times) for symbol, one in bars.items()}
-        prices = self._prices(closes, currency)
-        held_at = np.append(times[:-1], np.iinfo(np.int64).max)
-        total, net, gross = np.zeros(len(times)), np.zeros(len(times)), np.zeros(len(times))
-        unpriced: dict[str, None] = {}
-        for asset, worth, size in self._holdings(held_at, closes, currency):
-            if asset in prices:
-                total += worth * prices[asset]
-                net += size * prices[asset]
-                gross += np.abs(size) * prices[asset]
-            elif worth.any():
-                unpriced[asset] = None
-        times[0] = opening
-        return Curves(EquityCurve(times, total), Exposure(net, gross), sorted(unpriced))
-
-    def _prices(self, closes: Mapping[str, Floats], currency: str) -> dict[str, Floats | float]:
-        """What one unit of each asset is worth: by the first symbol that trades it against the currency."""
-        prices: dict[str, Floats | float] = {currency: 1.0}
-        for symbol, close in closes.items():
-            instrument = self._instruments[symbol]
-            if instrument.quote == currency:
-                prices.setdefault(instrument.base, close)
-        return prices
-
-    def _holdings(
-        self, times: Ints, closes: Mapping[str, Floats], currency: str
-    ) -> Iterator[tuple[str, Floats, Floats]]:
-        """Asset by asset what the accounts hold and what of it a price moves, both in the asset: wallets in anything
-        but the currency itself, and positions, which are worth their unrealised profit.
-        """
-        for (_, asset), steps in self._wallets.items():
-            held = steps.at(times)
-            yield asset, held, np.zeros(len(times)) if asset == currency else held
-        for key, lots in self._lots.items():
-            instrument = self._instruments[key[1]]
-            size = lots.at(times) * float(instrument.contract_size * instrument.lot)
-            cost, close = self._costs[key].at(times), closes[key[1]]
-            if instrument.kind == "inverse":
-                yield instrument.settle, cost - size / close, size / close
-            else:
-                yield instrument.settle, size * close - cost, size * close
+        """Equity and exposure until `end_ms`."""
+        held = Held(self._wallets, self._lots, self._costs, self._instruments)
+        return draw(held, bars, currency, end_ms)
 
 
-def _closes(bars: Bars, times: Ints) -> Floats:
-    """The last known close at each time; before the first bar its open."""
-    place = np.searchsorted(bars.start + bars.step_ms, times, side="right") - 1
-    return np.where(place >= 0, bars.close[np.maximum(place, 0)], bars.open[0])
+def _price(account: SimAccount, discount: FeeDiscount) -> Decimal:
+    """What one unit of the fee asset was taken at."""
+    try:
+        mark = account.mark(discount.symbol) if discount.symbol else ZERO
+    except InstrumentError:  # the account has not met the symbol yet
+        mark = ZERO
+    return mark or discount.price or ZERO

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import numpy as np
 
-from nexustrader.backtest.aggregate import aggregate
+from nexustrader.backtest.past import Past
 from nexustrader.constants import DataType, KlineInterval, OrderSide
-from nexustrader.data.bars import Bars
 from nexustrader.domain.instrument import Instrument
-from nexustrader.error import InstrumentError, OutcomeUnknown
+from nexustrader.error import OutcomeUnknown
 from nexustrader.execution.oms import OrderManager
 from nexustrader.kernel.clock import VirtualClock
 from nexustrader.kernel.ports import VenuePort
 from nexustrader.market.hub import MarketHub
 from nexustrader.market.subscriptions import Stream
-from nexustrader.schema import BookL1, Kline, Order, Ticker, Trade
+from nexustrader.schema import BookL1, BookL2, BookOrderData, Kline, Order, Ticker, Trade
 from nexustrader.sim.latency import Delay, Lane, delayed
 from nexustrader.sim.ticks import Tick
-from nexustrader.sim.types import Side
+from nexustrader.sim.types import Level, Side, Touch
 
-KLINES_PER_REQUEST = 500  # when neither a limit nor a beginning is asked for
 DAY_MS = 86_400_000
 TICK_KINDS = frozenset({DataType.BOOKL1, DataType.TRADE})
 
@@ -56,7 +54,7 @@ class Wanted:
 class _Ticker:
     """Who wants the ticks of a symbol, and how ticks and lots become prices and sizes."""
 
-    __slots__ = ("digits", "exchange", "lot", "lot_digits", "step", "wanted")
+    __slots__ = ("digits", "exchange", "levels", "lot", "lot_digits", "step", "wanted")
 
     def __init__(self, instrument: Instrument) -> None:
         self.exchange = instrument.exchange
@@ -65,30 +63,41 @@ class _Ticker:
         self.digits = _digits(instrument.tick)
         self.lot_digits = _digits(instrument.lot)
         self.wanted = {kind: Wanted() for kind in TICK_KINDS}
+        self.levels: list[int] = []  # how many of them are wanted, one number a subscription
+
+    def price(self, ticks: int) -> float:
+        return round(ticks * self.step, self.digits)
+
+    def size(self, lots: int) -> float:
+        return round(lots * self.lot, self.lot_digits)
 
 
 class ReplayMarket:
     """Delivers to the hub what is subscribed: the data's own klines, longer ones, and the ticks made of them.
 
-    `undelivered` lists subscriptions for which there are no data. `news` is the way that data take, with its delay.
+    `undelivered` lists subscriptions for which there are no data. `news` is the way that data take, with its delay. Of
+    symbols in `booked` the levels are known.
     """
 
     def __init__(
         self,
         clock: VirtualClock,
         hub: MarketHub,
-        history: Mapping[str, Bars],
+        past: Past,
         instruments: Mapping[str, Instrument],
         news: tuple[Lane, Delay] | None = None,
+        booked: Collection[str] = (),
     ) -> None:
         self._clock = clock
+        self._booked = frozenset(booked)
         deliver = hub.deliver
         if news is not None:
             deliver = {kind: delayed(*news, call) for kind, call in deliver.items()}
         self._deliver_kline = deliver[DataType.KLINE]
         self.deliver_book = deliver[DataType.BOOKL1]
+        self._deliver_levels = deliver[DataType.BOOKL2]
         self.deliver_trade = deliver[DataType.TRADE]
-        self._history = history
+        self._past = past
         self._tickers = {symbol: _Ticker(instrument) for symbol, instrument in instruments.items()}
         self._longer: dict[str, dict[KlineInterval, _Later]] = {}
         self._direct: set[str] = set()
@@ -102,15 +111,16 @@ class ReplayMarket:
             self._want_ticks(stream, wanted=True)
         elif stream.kind is DataType.KLINE:
             self._subscribe_klines(symbol, KlineInterval(stream.detail))
+        elif stream.kind is DataType.BOOKL2 and symbol in self._booked:
+            self.levels_wanted(symbol).append(int(stream.detail))
         else:
             self.undelivered[stream] = None
 
     def _subscribe_klines(self, symbol: str, interval: KlineInterval) -> None:
-        bars = self._history[symbol]
-        if interval is bars.interval:
+        if interval is self._past.own(symbol).interval:
             self._direct.add(symbol)
             return
-        longer = aggregate(bars, interval)
+        longer = self._past.bars(symbol, interval)
         ahead = longer.between(self._clock.timestamp_ms() - longer.step_ms + 1, None)
         self._longer.setdefault(symbol, {})[interval] = _Later(ahead.klines())
 
@@ -118,11 +128,19 @@ class ReplayMarket:
         symbol = stream.symbol
         if stream.kind in TICK_KINDS:
             self._want_ticks(stream, wanted=False)
+        elif stream.kind is DataType.BOOKL2 and symbol in self._booked:
+            self.levels_wanted(symbol).remove(int(stream.detail))
         elif stream.kind is DataType.KLINE:
             interval = KlineInterval(stream.detail)
-            if interval is self._history[symbol].interval:
+            if interval is self._past.own(symbol).interval:
                 self._direct.discard(symbol)
             self._longer.get(symbol, {}).pop(interval, None)
+
+    async def request_klines(
+        self, symbol: str, interval: str, limit: int | None, start_ms: int | None, end_ms: int | None
+    ) -> list[Kline]:
+        """As `Past.klines`; it never waits."""
+        return self._past.klines(symbol, KlineInterval(interval), limit, start_ms, end_ms)
 
     def _want_ticks(self, stream: Stream, *, wanted: bool) -> None:
         self.wanted(stream.symbol, stream.kind).is_on = wanted
@@ -134,12 +152,34 @@ class ReplayMarket:
         """Follows whether anybody wants quotes or trades of a symbol."""
         return self._tickers[symbol].wanted[kind]
 
+    def levels_wanted(self, symbol: str) -> list[int]:
+        """How many levels of a symbol's book are wanted, one number a subscription. Follows what is subscribed."""
+        return self._tickers[symbol].levels
+
+    def on_book(self, symbol: str, touch: Touch, now_ms: int) -> None:
+        """A touch of a book, to those who want it. A price of 0 says that the side is empty."""
+        ticker = self._tickers[symbol]
+        low, high = ticker.price(touch.bid), ticker.price(touch.ask)
+        sizes = ticker.size(touch.bid_lots), ticker.size(touch.ask_lots)
+        self.deliver_book(BookL1(ticker.exchange, symbol, low, high, *sizes, now_ms))
+
+    def on_levels(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level], now_ms: int) -> None:
+        """The best levels of a book, best first, to all that want some: each gets as many as it wants."""
+        ticker = self._tickers[symbol]
+        sides = [
+            [BookOrderData(ticker.price(ticks), ticker.size(lots)) for ticks, lots in side]
+            for side in (bids, asks)
+        ]
+        for count in list(ticker.levels):
+            low, high = (side[:count] for side in sides)
+            self._deliver_levels(BookL2(ticker.exchange, symbol, low, high, now_ms))
+
     def on_close(self, kline: Kline) -> None:
         """A bar of the data has closed: it and the longer ones that end with it are delivered."""
         symbol = kline.symbol
         if symbol in self._direct:
             self._deliver_kline(kline)
-        longer = self._longer.get(symbol)
+        longer = self._longer.get(symbol) if self._longer else None
         if longer:
             for later in list(longer.values()):
                 for closed in later.due(kline.timestamp):
@@ -166,20 +206,24 @@ class ReplayMarket:
 
 
 class ReplayRequests:
-    """Answers from the data and the simulated venues, at once. Nothing later than now is ever in them."""
+    """Answers from the data and the simulated venues, at once. Nothing later than now is ever in them.
+
+    `settle` is called before a venue is asked.
+    """
 
     def __init__(
         self,
         clock: VirtualClock,
         oms: OrderManager,
-        history: Mapping[str, Bars],
+        past: Past,
         venues: Mapping[str, VenuePort],
+        settle: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._oms = oms
-        self._history = history
+        self._past = past
         self._venues = venues
-        self._aggregated: dict[tuple[str, KlineInterval], Bars] = {}
+        self._settle = settle
 
     def klines(
         self,
@@ -188,22 +232,15 @@ class ReplayRequests:
         limit: int | None,
         start_ms: int | None,
         end_ms: int | None,
+        timeout_s: float = 0.0,
     ) -> list[Kline]:
         """The last `limit` klines of the range that have closed, oldest first; also from before the run."""
-        bars = self._bars(symbol, interval)
-        closed_by = self._clock.timestamp_ms()
-        if end_ms is not None:
-            closed_by = min(closed_by, end_ms + bars.step_ms)  # a range is one of opening times
-        found = bars.between(start_ms, closed_by)
-        if limit is None and start_ms is None:
-            limit = KLINES_PER_REQUEST
-        if limit is not None:
-            found = found.last(limit, closed_by)
-        return list(found.klines())
+        del timeout_s  # no time passes
+        return self._past.klines(symbol, interval, limit, start_ms, end_ms)
 
     def ticker(self, symbol: str) -> Ticker:
         """Last close and the volume of the last 24 hours. Raises OutcomeUnknown before the first close."""
-        bars = self._bars(symbol, self._own(symbol).interval)
+        bars = self._past.own(symbol)
         now_ms = self._clock.timestamp_ms()
         day = bars.between(now_ms - DAY_MS, now_ms)
         last = bars.last(1, now_ms)
@@ -223,6 +260,7 @@ class ReplayRequests:
     def order(self, account: str, symbol: str, oid: str) -> Order | None:
         state = self._oms.get(oid)
         eid = state.eid if state is not None else None
+        self._settle()
         answer = at_once(self._venues[account].query_order(symbol, self._oms.resolve(oid), eid))
         if answer is None:
             return None
@@ -231,22 +269,10 @@ class ReplayRequests:
         return self._oms.snapshot(known) if known is not None else None
 
     def open_orders(self, account: str, symbol: str) -> list[Order]:
+        self._settle()
         answers = at_once(self._venues[account].query_open_orders(symbol))
         states = [self._oms.get(answer.oid) for answer in answers]
         return [self._oms.snapshot(state) for state in states if state is not None]
-
-    def _own(self, symbol: str) -> Bars:
-        bars = self._history.get(symbol)
-        if bars is None:
-            raise no_data(symbol, self._history)
-        return bars
-
-    def _bars(self, symbol: str, interval: KlineInterval) -> Bars:
-        own = self._own(symbol)
-        key = (symbol, interval)
-        if key not in self._aggregated:
-            self._aggregated[key] = aggregate(own, interval)
-        return self._aggregated[key]
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -258,13 +284,6 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
         return result
     work.close()
     raise AssertionError("a simulated venue answers without waiting")
-
-
-def no_data(symbol: str, history: Mapping[str, Bars]) -> InstrumentError:
-    """The error for a symbol that this backtest knows nothing of."""
-    return InstrumentError(
-        f"this backtest has no data of {symbol}; it has {', '.join(sorted(history))}. Add the symbol to the data"
-    )
 
 
 def _digits(step: Decimal) -> int:

@@ -58,7 +58,9 @@ def write_report(result: BacktestResult | Bands, path: str | Path) -> Report:
     found = sections.findings_of(result)
     page, report_hash = render(found)
     report.html.write_text(page, encoding="utf-8", newline="\n")
-    report.json.write_text(json.dumps(_as_dict(found), allow_nan=False), encoding="utf-8")
+    report.json.write_text(
+        json.dumps(_as_dict(found) | {"report_hash": report_hash}, allow_nan=False), encoding="utf-8"
+    )
     _fills(found.result.fills).write_parquet(report.fills)
     _curves(found).write_parquet(report.equity)
     return report._replace(report_hash=report_hash)
@@ -253,7 +255,7 @@ def _finite(figures: dict[str, float]) -> dict[str, float | None]:
 
 def _fills(fills: list[BacktestFill]) -> pl.DataFrame:
     """One row a fill; amounts of money as floats, their exact text being in the JSON."""
-    numbers = ("price", "amount", "value", "fee", "realized_pnl")
+    numbers = ("price", "amount", "value", "fee", "fee_value", "realized_pnl")
     rows: list[dict[str, Any]] = msgspec.to_builtins(fills)
     names = BacktestFill.__struct_fields__
     frame = pl.DataFrame({name: [row[name] for row in rows] for name in names}, strict=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,11 @@ from nexustrader.backtest.result import BacktestResult, ClosedTrade
 from nexustrader.constants import PositionSide
 from nexustrader.data.bars import Bars
 from nexustrader.domain.instrument import to_plain
+from nexustrader.sim.fees import FeeSchedule
+from nexustrader.sim.latency import ConstantDelay
+from nexustrader.sim.queue_pessimistic import PessimisticQueue
+from nexustrader.sim.queue_power import PowerQueue
+from nexustrader.sim.slippage import FixedBps, SquareRootImpact
 
 TRADES_MAX = 1_000  # rows of the list of trades
 GAPS_MAX = 10
@@ -152,8 +158,10 @@ def case_rows(bands: Bands, cases: Mapping[str, Mapping[str, float]]) -> list[li
         [what, *(say(case) for case in bands.cases)]
         for what, say in (
             ("Fees, maker and taker", _fees),
-            ("Latency", lambda case: f"{case.latency_ms} ms"),
-            ("Rest of a large order, behind the touch", _ticks),
+            ("Latency", _latency),
+            ("Slippage beyond the touch", _slippage),
+            ("Funding, paid and received", _funding),
+            ("Cancels before an order", _queue),
         )
     ]
     currency = bands.base.currency
@@ -170,11 +178,44 @@ def _named(key: str, currency: str) -> str:
 def _fees(case: Case) -> str:
     if case.fees is None:
         return "as configured"
-    return ", ".join(f"{100 * float(fee):.4g} %".replace("-", MINUS) for fee in case.fees)
+    if isinstance(case.fees, FeeSchedule):
+        first, last = case.fees.tiers[0], case.fees.tiers[-1]
+        return f"{_rates(first[1:])} to {_rates(last[1:])}, by tier"
+    return _rates(case.fees)
 
 
-def _ticks(case: Case) -> str:
-    return "1 tick" if case.ticks_behind_touch == 1 else f"{case.ticks_behind_touch} ticks"
+def _rates(rates: Iterable[Decimal]) -> str:
+    return ", ".join(f"{100 * float(rate):.4g} %".replace("-", MINUS) for rate in rates)
+
+
+def _latency(case: Case) -> str:
+    ways = case.latency.ways
+    told = [
+        f"{delay.ms:g} ms" if isinstance(delay, ConstantDelay) else delay.describe().removeprefix("takes ")
+        for delay in (ways.entry, ways.cancel)
+    ]
+    return ", ".join(dict.fromkeys(told))
+
+
+def _slippage(case: Case) -> str:
+    slippage = case.slippage
+    if isinstance(slippage, FixedBps):
+        return f"{slippage.bps:g} basis points"
+    if isinstance(slippage, SquareRootImpact):
+        return f"{slippage.coefficient:g} x sqrt(share of the bar)"
+    return f"{slippage.ticks} {'tick' if slippage.ticks == 1 else 'ticks'}"
+
+
+def _funding(case: Case) -> str:
+    return ", ".join(
+        f"{100 * float(share):g} %" for share in (case.funding.paid_share, case.funding.received_share)
+    )
+
+
+def _queue(case: Case) -> str:
+    if isinstance(case.queue, PessimisticQueue):
+        return "all behind"
+    return f"power {case.queue.power}" if isinstance(case.queue, PowerQueue) else case.queue.describe()
 
 
 def months_table(found: Findings) -> Markup:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ NOT_IN_DICT = (
 
 
 class BacktestFill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. `fee` is positive when paid; `value` and `realized_pnl`, before fees, are in `settle`."""
+    """One execution. `fee` is positive when paid; `value`, `fee_value` and `realized_pnl` (before fees) in `settle`."""
 
     oid: str
     symbol: str
@@ -40,9 +41,22 @@ class BacktestFill(msgspec.Struct, frozen=True, kw_only=True):
     value: Decimal
     fee: Decimal
     fee_currency: str
+    fee_value: Decimal
     is_maker: bool
     realized_pnl: Decimal
     settle: str
+    timestamp: int
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that moved without an execution: positive when received. cause: funding, or insurance for what a
+    liquidation left unpaid."""
+
+    account: str
+    symbol: str
+    asset: str
+    amount: Decimal
+    cause: str
     timestamp: int
 
 
@@ -81,18 +95,38 @@ class EquityCurve:
         return float(falls.max(initial=0.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Exposure:
     """Value of all that is not the result's currency, at the times of its equity and in that currency.
 
-    Short positions count as negative in `net` and as positive in `gross`.
+    Short positions count as negative in `net` and as positive in `gross`. They are drawn when they are first asked for:
+    two columns as long as the data, which many never look at.
     """
 
-    net: Floats
-    gross: Floats
+    def __init__(self, drawn: Callable[[], tuple[Floats, Floats]]) -> None:
+        self._draw = drawn
+
+    @cached_property
+    def _drawn(self) -> tuple[Floats, Floats]:
+        return self._draw()
+
+    @property
+    def net(self) -> Floats:
+        return self._drawn[0]
+
+    @property
+    def gross(self) -> Floats:
+        return self._drawn[1]
+
+    def __reduce__(self) -> tuple[type[Exposure], tuple[partial[tuple[Floats, Floats]]]]:
+        """A copy has the columns, not what they are drawn from."""
+        return Exposure, (partial(_given, *self._drawn),)
 
 
-NO_EXPOSURE = Exposure(np.zeros(0), np.zeros(0))
+def _given(net: Floats, gross: Floats) -> tuple[Floats, Floats]:
+    return net, gross
+
+
+NO_EXPOSURE = Exposure(partial(_given, np.zeros(0), np.zeros(0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +138,8 @@ class BacktestResult:
     exceptions that the strategy raised. trace_hash: equal for equal code, data, configuration and seed. elapsed_s:
     real time of the run, which no other figure depends on. closed_trades: those that `trades` counts, in the order of
     their closing.
-    played: the bars of the run. decisions: every command of the strategy, in order.
+    played: the bars of the run. decisions: every command of the strategy, in order. payments: all money that moved
+    without an execution, in any asset: with them, the fills and the opening, every balance adds up to the last digit.
     """
 
     symbols: tuple[str, ...]
@@ -134,6 +169,7 @@ class BacktestResult:
     exposure: Exposure = NO_EXPOSURE
     played: Mapping[str, Bars] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
 
     @property
     def duration(self) -> timedelta:

@@ -47,12 +47,12 @@ class Backtest:
 
     config: as for an Engine; every private connector, real or mock, becomes a simulated account.
     data: {symbol: path(s), polars or pandas frame, or klines}; or klines, or Bars; or one of the former with `symbol`.
-    Quotes and Trades, alone or in a list with bars: then they fill the orders of their symbol, and bars are told of.
+    Quotes, Trades and Depth, alone or in a list with bars: they fill the orders of their symbol, bars are only told of.
     start, end: datetime, ISO text or ms; bars before `start` can still be requested by the strategy.
     balances: amounts by asset for every account, else those of mock connectors.
     fees: (maker, taker) or one fraction for both, or a FeeSchedule, else a mock's fee_rate or the instrument's own.
     leverage: for every account, else a mock's own or 20. latency_ms: from command to venue.
-    latency, funding, slippage, margin, rules: what is assumed of the venues; see `sim.settings.Assumptions.of`.
+    latency, funding, slippage, margin, rules, queue: what is assumed of the venues; see `sim.settings.Assumptions.of`.
     instruments: by symbol; what is not given is read off the data, and stated in the result.
     log_config: what to log; errors alone if None.
 
@@ -78,6 +78,7 @@ class Backtest:
         slippage: Any = None,
         margin: Any = None,
         rules: Any = None,
+        queue: Any = None,
         instruments: Mapping[str, Instrument] | None = None,
         log_config: LogConfig | None = None,
     ) -> None:
@@ -92,7 +93,13 @@ class Backtest:
             latency_ms,
             ticks_behind_touch,
             Assumptions.of(
-                fees=schedule, latency=latency, funding=funding, slippage=slippage, margin=margin, rules=rules
+                fees=schedule,
+                latency=latency,
+                funding=funding,
+                slippage=slippage,
+                margin=margin,
+                rules=rules,
+                queue=queue,
             ),
             seed,
         )
@@ -194,6 +201,7 @@ class Backtest:
             exposure=curves.exposure,
             played=self._bars,
             decisions=world.journal.decisions,
+            payments=world.recorder.payments(),
         )
 
     def _setup(self, world: World, unpriced: list[str], currency: str) -> Setup:
@@ -215,6 +223,7 @@ class Backtest:
             undelivered=tuple(world.market.undelivered),
             unpriced=unpriced,
             currency=currency,
+            booked=tuple(self._sources.depths),
         )
 
 

@@ -9,14 +9,18 @@ from typing import Any
 
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.routing import Account
+from nexustrader.backtest.depth_feed import DepthFeed, Driven, market_of_nobody
 from nexustrader.backtest.feeds import BarFeed, Feed, Stage, play_all, quote_feed, trade_feed
 from nexustrader.backtest.journal import TraceJournal
+from nexustrader.backtest.past import Past, no_data
 from nexustrader.backtest.recorder import Recorder
-from nexustrader.backtest.replay import ReplayMarket, ReplayRequests, no_data
+from nexustrader.backtest.replay import ReplayMarket, ReplayRequests, at_once
 from nexustrader.backtest.sources import Sources
 from nexustrader.config import Config
 from nexustrader.constants import ParamBackend
 from nexustrader.data.bars import Bars
+from nexustrader.data.depth import Depth
+from nexustrader.data.ticks import Trades
 from nexustrader.domain.instrument import Instrument
 from nexustrader.kernel.clock import NS_PER_MS, VirtualClock
 from nexustrader.kernel.entropy import Entropy
@@ -66,7 +70,8 @@ class World:
         feeds = [one.latency.ways.feed for one in accounts.values()]
         feed = max(feeds, key=lambda delay: delay.max_ms, default=NO_DELAY)
         news = (Lane(self.clock, Entropy(seed).child("feed")), feed) if feed.max_ms else None
-        self.market = ReplayMarket(self.clock, self.core.hub, sources.history, instruments, news)
+        self._past = Past(self.clock, sources.history, sources.longer)
+        self.market = ReplayMarket(self.clock, self.core.hub, self._past, instruments, news, sources.depths)
         self.venues: dict[str, SimExchange] = {}
         self.stage = Stage(self.clock, self.market, self.venues, self.start_ms)
         self.played = 0  # bars and ticks
@@ -99,18 +104,21 @@ class World:
                 settings,
                 observe=self.recorder.on_fill,
                 observe_entry=self.recorder.on_entry,
+                booked=self.sources.depths,
             )
             core.accounts.add(account)
             core.add_account(venue)
-            self.recorder.add_account(venue.ledger)
+            schedule = settings.assumed.fees
+            self.recorder.add_account(venue.ledger, None if schedule is None else schedule.discount)
             self.venues[account.key] = venue
         for instrument in instruments.values():
             self.recorder.add_instrument(to_sim_instrument(instrument))
         ports: dict[str, VenuePort] = dict(self.venues)
         core.bind_strategy(
-            ReplayRequests(self.clock, core.oms, history, ports),
+            ReplayRequests(self.clock, core.oms, self._past, ports, self.stage.settle),
             {ParamBackend.MEMORY: Params()},
             self._stop,
+            ask=lambda question, _: at_once(question),
         )
 
     # -- the run -----------------------------------------------------------------------------------------------
@@ -125,16 +133,27 @@ class World:
     def _feeds(self) -> list[Feed]:
         """Among events of one moment trades come first, then quotes, and the word about a close last."""
         stage, bars = self.stage, self.sources.bars
-        quotes, trades = self.sources.quotes, self.sources.trades
-        driven = bars.keys() - quotes.keys() - trades.keys()
+        quotes, trades, depths = self.sources.quotes, self.sources.trades, self.sources.depths
+        driven = bars.keys() - quotes.keys() - trades.keys() - depths.keys()
         return [
             *(
                 trade_feed(stage, one, self._scales[symbol], has_quotes=symbol in quotes)
                 for symbol, one in trades.items()
+                if symbol not in depths
             ),
-            *(quote_feed(stage, one) for one in quotes.values()),
+            *(quote_feed(stage, one, self._scales[symbol]) for symbol, one in quotes.items()),
+            *(self._depth_feed(one, trades.get(symbol)) for symbol, one in depths.items()),
             BarFeed(stage, bars, driven, self._scales),
         ]
+
+    def _depth_feed(self, depth: Depth, trades: Trades | None) -> Feed:
+        """A book drives the markets of all accounts that trade its symbol, or else one of nobody."""
+        symbol = depth.symbol
+        found = [(venue, venue.book_of(symbol)) for venue in self.venues.values()]
+        markets: list[Driven] = [(venue, market) for venue, market in found if market is not None]
+        if not markets:
+            markets = [(None, market_of_nobody(self.core.instruments[symbol]))]
+        return DepthFeed(self.stage, depth, trades, self._scales[symbol], markets)
 
     def _on_played(self, progress: Progress | None, count: int) -> None:
         self.played += count

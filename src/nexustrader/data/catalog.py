@@ -16,14 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from nexustrader.constants import KlineInterval
-from nexustrader.data.bars import Bars, DataNotes, build_bars
+from nexustrader.data.bars import COLUMNS, OPTIONAL, Bars, DataNotes, build_bars
 from nexustrader.data.checking import Fault, check_series, leftovers
+from nexustrader.data.depth import Depth
+from nexustrader.data.depth_stored import StoredDepth
 from nexustrader.data.files import ROWS_PER_BATCH, batches
 from nexustrader.data.importing import Imported, Origin, import_chunks, sha256_of
 from nexustrader.data.kinds import (
+    BOOK_DELTA,
     BUY,
     KLINE_PREFIX,
     NS_PER_DAY,
@@ -41,6 +45,7 @@ from nexustrader.data.moments import Moment, to_ms
 from nexustrader.data.readers.detect import read_file
 from nexustrader.data.readers.wish import Wish
 from nexustrader.data.rows import Chunk
+from nexustrader.data.shelf import Shelf
 from nexustrader.data.ticks import Quotes, Trades, build_quotes, build_trades
 from nexustrader.error import DataError
 
@@ -142,18 +147,25 @@ class Catalog:
         """The bars of a symbol. Their notes tell the gaps, and what was out of order or repeated in the sources."""
         text = interval.value if isinstance(interval, KlineInterval) else interval
         kind = kind_of(f"{KLINE_PREFIX}{text}")
-        frame = self._some(symbol, kind.name, start, end)
-        table = {name: frame[name].to_numpy() for name in kind.names if not frame[name].null_count()}
-        table["start"] = table.pop(TIME) // NS_PER_MS
-        bars = build_bars(table, symbol, str(self.root), interval=kind.interval)
-        return replace(bars, notes=self._notes(symbol, kind.name, frame, bars.notes))
+        shelf, types = Shelf(), dict.fromkeys(COLUMNS, np.float64) | {"start": np.int64}
+        for frame in self.frames(symbol, kind.name, start, end):
+            part = {name: frame[name].to_numpy() for name in COLUMNS if name != "start"}
+            shelf.add({"start": frame[TIME].to_numpy() // NS_PER_MS, **part})
+            for name in [name for name in types if name in OPTIONAL and frame[name].null_count()]:
+                del types[name]
+        if not shelf.rows:
+            raise self._nothing(symbol, kind.name, start, end)
+        table, release = shelf.columns(types), shelf.release
+        bars = build_bars(table, symbol, str(self.root), interval=kind.interval, release=release)
+        low, high = int(bars.start[0]) * NS_PER_MS, int(bars.start[-1]) * NS_PER_MS
+        return replace(bars, notes=self._notes(symbol, kind.name, low, high, bars.notes))
 
     def quotes(self, symbol: str, start: Moment = None, end: Moment = None) -> Quotes:
         """The best bids and asks of a symbol, with notes as those of bars."""
         frame = self._some(symbol, QUOTE.name, start, end)
         table = {name: frame[name].to_numpy() for name in Quotes.columns()}
         quotes = build_quotes(table, symbol, str(self.root))
-        return replace(quotes, notes=self._notes(symbol, QUOTE.name, frame, quotes.notes))
+        return replace(quotes, notes=self._notes(symbol, QUOTE.name, *_ends(frame), quotes.notes))
 
     def trades(self, symbol: str, start: Moment = None, end: Moment = None, kind: str = TRADE.name) -> Trades:
         """The trades of a symbol (or its agg_trade) whose takers are known, with notes as those of bars."""
@@ -161,18 +173,36 @@ class Catalog:
         table = {name: frame[name].to_numpy() for name in (TIME, "price", "size")}
         table["is_buy"] = (frame["side"] == BUY).to_numpy()
         trades = build_trades(table, symbol, str(self.root))
-        return replace(trades, notes=self._notes(symbol, kind, frame, trades.notes))
+        return replace(trades, notes=self._notes(symbol, kind, *_ends(frame), trades.notes))
+
+    def depth(self, symbol: str, start: Moment = None, end: Moment = None) -> Depth:
+        """The book of a symbol, with notes as those of bars. It is read from the files as it is played.
+
+        What comes before `start` is read from the last snapshot on, for the book that is there at the beginning.
+        """
+        self._known(symbol, BOOK_DELTA.name)
+        source = StoredDepth(self.root, symbol)
+        found = Depth(symbol=symbol, source=source).between(to_ms(start), to_ms(end))
+        rows = len(found)
+        if not rows:
+            raise self._nothing(symbol, BOOK_DELTA.name, start, end)
+        first, last = source.ends()
+        notes = DataNotes(sources=(str(self.root),), rows=rows)
+        low, high = max(first, found.start_ns), min(last, found.end_ns)
+        return replace(found, notes=self._notes(symbol, BOOK_DELTA.name, low, high, notes))
 
     def _some(self, symbol: str, kind: str, start: Moment, end: Moment) -> pl.DataFrame:
         frame = self.read(symbol, kind, start, end)
         if not len(frame):
-            raise DataError(f"{self.root} holds no {kind} of {symbol} between {start} and {end}")
+            raise self._nothing(symbol, kind, start, end)
         return frame
 
-    def _notes(self, symbol: str, kind: str, frame: pl.DataFrame, notes: DataNotes) -> DataNotes:
-        """What the manifest knows of the span of the rows. Of bars the gaps are counted already."""
+    def _nothing(self, symbol: str, kind: str, start: Moment, end: Moment) -> DataError:
+        return DataError(f"{self.root} holds no {kind} of {symbol} between {start} and {end}")
+
+    def _notes(self, symbol: str, kind: str, low: int, high: int, notes: DataNotes) -> DataNotes:
+        """What the manifest knows of the rows between two times. Of bars the gaps are counted already."""
         manifest = self.manifest(symbol, kind)
-        low, high = int(frame[TIME].head(1).sum()), int(frame[TIME].tail(1).sum())
         sources = [one for one in manifest.sources if one.first_ns <= high and low <= one.last_ns]
         gaps = [gap for gap in manifest.gaps(kind_of(kind)) if low <= gap.after_ns and gap.before_ns <= high]
         is_bars = bool(kind_of(kind).step_ns)
@@ -206,6 +236,15 @@ class Catalog:
             found[name] = self.bars(name, interval)
         return found
 
+    def longer(self, symbol: str, than: KlineInterval) -> list[Bars]:
+        """The bars of every interval longer than one, each of the length of its own."""
+        longer = (
+            series.kind.interval
+            for series in self.series()
+            if series.symbol == symbol and series.kind.interval is not None
+        )
+        return [self.bars(symbol, one) for one in longer if one.milliseconds > than.milliseconds]
+
     # -- writing -----------------------------------------------------------------------------------------------
 
     def import_file(
@@ -238,6 +277,11 @@ class Catalog:
         rows.write_ipc_stream(buffer)
         origin = Origin(source, hashlib.sha256(buffer.getbuffer()).hexdigest())
         return import_chunks(self.root, symbol, [Chunk(kind_of(kind), rows)], origin)[0]
+
+
+def _ends(frame: pl.DataFrame) -> tuple[int, int]:
+    """The first and the last time; 0 when there are no rows."""
+    return int(frame[TIME].head(1).sum()), int(frame[TIME].tail(1).sum())
 
 
 def _whole_moments(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -21,7 +21,7 @@ from nexustrader.error import DataError
 from nexustrader.schema import BookL1, InstrumentId, Trade
 
 NS_PER_MS = 1_000_000
-ROWS_PER_CHUNK = 8_192
+ROWS_PER_CHUNK_FIRST, ROWS_PER_CHUNK = 32, 8_192  # few at first: they may be all that is read
 Flags = NDArray[np.bool_]
 
 
@@ -55,9 +55,11 @@ class Ticks(ABC):
         """Names of the columns, the time first."""
         return tuple(name for name in cls.__dataclass_fields__ if name not in ("symbol", "notes"))
 
-    def _chunks(self, *columns: NDArray[Any]) -> Iterator[tuple[list[Any], ...]]:
-        for low in range(0, len(self), ROWS_PER_CHUNK):
-            yield tuple(column[low : low + ROWS_PER_CHUNK].tolist() for column in (self.time_ns, *columns))
+    def _chunks(self, start: int, *columns: NDArray[Any]) -> Iterator[tuple[list[Any], ...]]:
+        low, size = start, ROWS_PER_CHUNK_FIRST
+        while low < len(self):
+            yield tuple(column[low : low + size].tolist() for column in (self.time_ns, *columns))
+            low, size = low + size, min(4 * size, ROWS_PER_CHUNK)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -69,10 +71,10 @@ class Quotes(Ticks):
     bid_size: Floats
     ask_size: Floats
 
-    def books(self) -> Iterator[tuple[int, BookL1]]:
-        """The rows with their time in ns, oldest first."""
+    def books(self, start: int = 0) -> Iterator[tuple[int, BookL1]]:
+        """The rows from number `start` on with their time in ns, oldest first."""
         exchange, symbol = InstrumentId.from_str(self.symbol).exchange, self.symbol
-        for times, *columns in self._chunks(self.bid, self.ask, self.bid_size, self.ask_size):
+        for times, *columns in self._chunks(start, self.bid, self.ask, self.bid_size, self.ask_size):
             stamps = (time // NS_PER_MS for time in times)
             yield from zip(
                 times, map(BookL1, repeat(exchange), repeat(symbol), *columns, stamps), strict=False
@@ -93,10 +95,10 @@ class Trades(Ticks):
     size: Floats
     is_buy: Flags
 
-    def trades(self) -> Iterator[tuple[int, Trade]]:
-        """The rows with their time in ns, oldest first."""
+    def trades(self, start: int = 0) -> Iterator[tuple[int, Trade]]:
+        """The rows from number `start` on with their time in ns, oldest first."""
         exchange, symbol = InstrumentId.from_str(self.symbol).exchange, self.symbol
-        for times, prices, sizes, buys in self._chunks(self.price, self.size, self.is_buy):
+        for times, prices, sizes, buys in self._chunks(start, self.price, self.size, self.is_buy):
             sides = (OrderSide.BUY if buy else OrderSide.SELL for buy in buys)
             stamps = (time // NS_PER_MS for time in times)
             made = map(Trade, repeat(exchange), sides, repeat(symbol), prices, sizes, stamps)
@@ -110,36 +112,38 @@ class Trades(Ticks):
 def build_quotes(table: Table, symbol: str, source: str) -> Quotes:
     """Quotes from columns named time_ns, bid, ask, bid_size and ask_size. Raises DataError with the first bad row."""
     checks: Mapping[str, Callable[[Table], Flags]] = {
-        "bid and ask must be finite and not negative": lambda t: _amount(t["bid"]) & _amount(t["ask"]),
+        "bid and ask must be finite and not negative": lambda t: amount(t["bid"]) & amount(t["ask"]),
         "one side at least must have a price": lambda t: (t["bid"] > 0) | (t["ask"] > 0),
-        "sizes must be finite and not negative": lambda t: _amount(t["bid_size"]) & _amount(t["ask_size"]),
+        "sizes must be finite and not negative": lambda t: amount(t["bid_size"]) & amount(t["ask_size"]),
         "bid must be below ask": lambda t: (t["bid"] < t["ask"]) | (t["bid"] <= 0) | (t["ask"] <= 0),
     }
-    columns, notes = _checked(table, Quotes.columns(), checks, symbol, source)
+    columns, notes = checked(table, Quotes.columns(), checks, symbol, source)
     return Quotes(symbol=symbol, notes=notes, **columns)
 
 
 def build_trades(table: Table, symbol: str, source: str) -> Trades:
     """Trades from columns named time_ns, price, size and is_buy. Raises DataError with the first bad row."""
     checks: Mapping[str, Callable[[Table], Flags]] = {
-        "the price must be finite and above 0": lambda t: _amount(t["price"]) & (t["price"] > 0),
-        "the size must be finite and not negative": lambda t: _amount(t["size"]),
+        "the price must be finite and above 0": lambda t: amount(t["price"]) & (t["price"] > 0),
+        "the size must be finite and not negative": lambda t: amount(t["size"]),
     }
-    columns, notes = _checked(table, Trades.columns(), checks, symbol, source)
+    columns, notes = checked(table, Trades.columns(), checks, symbol, source)
     return Trades(symbol=symbol, notes=notes, **columns)
 
 
-def _amount(column: NDArray[Any]) -> Flags:
+def amount(column: NDArray[Any]) -> Flags:
+    """Where a value is finite and not negative."""
     return np.asarray(np.isfinite(column) & (column >= 0))
 
 
-def _checked(
+def checked(
     table: Table,
     names: tuple[str, ...],
     checks: Mapping[str, Callable[[Table], Flags]],
     symbol: str,
     source: str,
 ) -> tuple[dict[str, Any], DataNotes]:
+    """The named columns in order of time, the first, with notes. Raises DataError with the first row that is wrong."""
     missing = [name for name in names if name not in table]
     if missing:
         raise DataError(

@@ -100,7 +100,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     timestamp: int
 
 
-class EventKind(Enum):
+class EventKind(str, Enum):
     """What an order event says."""
 
     ACKED = "acked"  # the venue took the request; its engine has not spoken yet
@@ -120,7 +120,7 @@ class EventKind(Enum):
     AMEND_REJECTED = "amend_rejected"  # the order itself stays as it was
 
 
-class Source(Enum):
+class Source(str, Enum):
     """Who said it. A query's answer may be older than the stream; `domain.order.apply` never goes backwards."""
 
     LOCAL = "local"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Conclusion(Enum):
+class Conclusion(str, Enum):
     """What we know of one command. The comments say what each permits."""
 
     NOT_SENT = "NOT_SENT"  # no byte left: may be retried or rerouted under the same client id
@@ -19,7 +19,7 @@ class Conclusion(Enum):
     ABSENT = "ABSENT"  # several independent negatives after the horizon: close as never arrived
 
 
-class CommandKind(Enum):
+class CommandKind(str, Enum):
     """Which command a conclusion speaks of."""
 
     CREATE = "create"

@@ -68,11 +68,11 @@ class MessageBus:
         known = self._topics.get(topic)
         return () if known is None else known.handlers
 
-    def subscribe(self, topic: str, handler: Handler) -> None:
-        """Adds `handler` behind the others; one that is already there stays where it is."""
+    def subscribe(self, topic: str, handler: Handler, *, first: bool = False) -> None:
+        """Adds `handler` behind the others, or before them; one that is already there stays where it is."""
         known = self.topic(topic)
         if handler not in known.handlers:
-            known.handlers = (*known.handlers, handler)
+            known.handlers = (handler, *known.handlers) if first else (*known.handlers, handler)
 
     def unsubscribe(self, topic: str, handler: Handler) -> None:
         """Takes `handler` off; one that is not there is no error."""

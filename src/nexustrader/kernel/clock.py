@@ -409,12 +409,26 @@ class VirtualClock(EngineClock):
             return self._now_ns
         return self._timers.next_ns()
 
+    def has_due(self, ns: int) -> bool:
+        """True when a call is due by then."""
+        if not self._soon and not self._timers.has_due(ns):
+            return False
+        due_ns = self.next_ns()
+        return due_ns is not None and due_ns <= ns
+
     def step_to(self, ns: int) -> None:
         """As `advance_to`, and cheap while nothing is due."""
         if self._soon or self._timers.has_due(ns):
             self.advance_to(ns)
         elif ns > self._now_ns:
             self._now_ns = ns
+
+    def glide_to(self, ns: int) -> bool:
+        """As `step_to` while nothing is due; else nothing is done, and False is returned."""
+        if self._soon or self._timers.has_due(ns):
+            return False
+        self._now_ns = max(self._now_ns, ns)
+        return True
 
     def set_time(self, ns: int) -> None:
         """Moves time without running anything; a time in the past leaves the clock as it is."""

@@ -32,7 +32,7 @@ class MarketHub:
                 DataType.INDEX_PRICE,
                 DataType.MARK_PRICE,
             )
-        } | {DataType.KLINE: self._deliver_kline}
+        } | {DataType.KLINE: self._kline_delivery()}
 
     def _delivery(self, kind: DataType) -> Deliver:
         slots = self._cache.slots(kind)
@@ -49,6 +49,12 @@ class MarketHub:
 
         return deliver
 
-    def _deliver_kline(self, kline: Kline) -> None:
-        self._cache.put_kline(kline)
-        self._bus.publish(DataType.KLINE.value, kline)
+    def _kline_delivery(self) -> Deliver:
+        put = self._cache.put_kline
+        publish = self._bus.topic(DataType.KLINE.value).publish
+
+        def deliver(kline: Kline) -> None:
+            put(kline)
+            publish(kline)
+
+        return deliver

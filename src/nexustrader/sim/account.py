@@ -169,7 +169,7 @@ class SimAccount:
 
     def position(self, symbol: str, position_side: str = "BOTH") -> Position:
         """A copy of one position; flat when there is none."""
-        return copy.copy(self._positions.get((symbol, position_side), Position(symbol, position_side)))
+        return copy.copy(self._held(symbol, position_side))
 
     def position_lots(self, symbol: str, position_side: str = "BOTH") -> int:
         """Signed lots of one position: what a matching engine asks for."""
@@ -182,19 +182,23 @@ class SimAccount:
 
     def entry_price(self, symbol: str, position_side: str = "BOTH") -> Decimal:
         """Average price of a position, 0 when flat."""
-        return entry_price(self.position(symbol, position_side), self._instrument(symbol))
+        return entry_price(self._held(symbol, position_side), self._instrument(symbol))
 
     def mark(self, symbol: str) -> Decimal:
         """The price at which a position of the symbol is valued."""
-        return self._mark(self.position(symbol))
+        return self._mark(self._held(symbol))
 
     def unrealized(self, symbol: str, position_side: str = "BOTH") -> Decimal:
         """Profit of a position at its mark."""
-        return self._unrealized(self.position(symbol, position_side))
+        return self._unrealized(self._held(symbol, position_side))
 
     def assets(self) -> list[str]:
         """Assets that the account ever held, sorted."""
         return sorted(self._wallets)
+
+    def has(self, asset: str) -> bool:
+        """True for an asset that the account ever held."""
+        return asset in self._wallets
 
     def wallet(self, asset: str) -> Decimal:
         """Balance without unrealised profit."""
@@ -400,6 +404,11 @@ class SimAccount:
             raise InstrumentError(f"account {self.account} does not know {symbol}: add its instrument first")
         return instrument
 
+    def _held(self, symbol: str, position_side: str = "BOTH") -> Position:
+        """The position itself, to be read; flat when there is none."""
+        held = self._positions.get((symbol, position_side))
+        return Position(symbol, position_side) if held is None else held
+
     def _mark(self, position: Position) -> Decimal:
         mark = self._marks.get(position.symbol)
         return mark or entry_price(position, self._instrument(position.symbol))
@@ -445,19 +454,20 @@ class SimAccount:
         return sum((claim.amount for claim in claims if claim.is_spot and claim.asset == asset), ZERO)
 
     def _initial_margin(self, asset: str, claims: Iterable[Claim]) -> Decimal:
-        open_values: dict[tuple[str, str], dict[Side, Decimal]] = {
-            (position.symbol, position.position_side): dict.fromkeys(Side, ZERO)
-            for position in self._settled_in(asset)
+        open_values = {
+            (position.symbol, position.position_side): (ZERO, ZERO) for position in self._settled_in(asset)
         }
         for claim in claims:
             if claim.asset == asset and not claim.is_spot:
                 key = (claim.symbol, claim.position_side)
-                open_values.setdefault(key, dict.fromkeys(Side, ZERO))[claim.side] += claim.amount
+                buys, sells = open_values.get(key, (ZERO, ZERO))
+                is_buy, amount = claim.side is Side.BUY, claim.amount
+                open_values[key] = (buys + amount, sells) if is_buy else (buys, sells + amount)
         total = ZERO
-        for key, values in open_values.items():
-            position = self._positions.get(key, Position(*key))
+        for key, (buys, sells) in open_values.items():
+            position = self._held(*key)
             value, leverage = self._value(position), self.leverage(key[0])
-            total += margin.initial_margin(value, values[Side.BUY], values[Side.SELL], leverage)
+            total += margin.initial_margin(value, buys, sells, leverage)
             if self._is_isolated:
                 total += position.margin - margin.initial_margin(value, ZERO, ZERO, leverage)
         return total

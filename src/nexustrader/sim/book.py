@@ -11,7 +11,7 @@ import msgspec
 from nexustrader.sim.ladder import ExternalSide, UserSide, depth
 from nexustrader.sim.queue import QueueModel
 from nexustrader.sim.queue_pessimistic import PessimisticQueue
-from nexustrader.sim.types import Level, Side, SimInstrument, SimOrder
+from nexustrader.sim.types import Level, Side, SimInstrument, SimOrder, Touch
 
 UNSEEN_LOTS = 1 << 50
 """Queue before an order whose price the feed has not shown: longer than any trade."""
@@ -56,6 +56,14 @@ class Book:
         """Best ask of the market alone."""
         rank = self._external_asks.best()
         return None if rank is None else -rank
+
+    def told_touch(self) -> Touch:
+        """Best bid and ask as the market told them, whatever users took."""
+        return Touch(*self._external_bids.told_best(), *self._external_asks.told_best())
+
+    def told_levels(self, count: int) -> tuple[list[Level], list[Level]]:
+        """The market's best `count` bids and asks as it told them, best first."""
+        return self._external_bids.told(count), self._external_asks.told(count)
 
     def depth(self, count: int) -> tuple[list[Level], list[Level]]:
         """The best `count` bids and asks, market and users together, best first."""
@@ -133,6 +141,13 @@ class Book:
                     wrong.append(f"order {order.order_id} has {order.queue_ahead} lots ahead at {abs(rank)}")
                 ahead = order.queue_ahead
         return wrong
+
+    def pass_over(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
+        """Takes in former touches that came near no order, each side's in order of time. 0 lots: none here."""
+        for price, lots in bids:
+            self._external_bids.set_top(price, lots)
+        for price, lots in asks:
+            self._external_asks.set_top(-price, lots)
 
     # -- what the engine does to it -----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ and chance comes by a seed: equal inputs give equal events and ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -32,17 +32,19 @@ from nexustrader.sim.admission import (
     too_many_open,
     unusable,
 )
+from nexustrader.sim.booked import BookedMarket
 from nexustrader.sim.facts import REJECTED, Placed
 from nexustrader.sim.fees import FeeMeter
 from nexustrader.sim.keeping import Keeping
 from nexustrader.sim.latency import Delay, Lane
+from nexustrader.sim.liquidation import EVERYWHERE, NOWHERE, Bounds
 from nexustrader.sim.markets import Markets
-from nexustrader.sim.quoted import QuotedMarket
+from nexustrader.sim.quoted import News, QuotedMarket, Trail
 from nexustrader.sim.register import Register
 from nexustrader.sim.reporter import Booked, Reporter
 from nexustrader.sim.settings import Keeper, SavedAccount, SimSettings
 from nexustrader.sim.ticks import Tick, bar_ticks
-from nexustrader.sim.types import Rejected, Side, SimOrder
+from nexustrader.sim.types import MatchEvent, Rejected, Side, SimOrder
 from nexustrader.sim.upkeep import Upkeep
 
 
@@ -51,7 +53,7 @@ class SimExchange:
 
     `want_data(symbol)` is called at the first order of a symbol, so that whoever feeds the exchange can begin to
     do so. `observe(fact, applied)` hears of every execution, `observe_entry(booked)` of every other change of a
-    wallet. `keeper` keeps the account between runs.
+    wallet. `keeper` keeps the account between runs. Of symbols in `booked` the whole books are played.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class SimExchange:
         want_data: Callable[[str], None] | None = None,
         observe: Callable[[ev.OrderEvent, Applied], None] | None = None,
         observe_entry: Callable[[Booked], None] | None = None,
+        booked: Collection[str] = (),
     ) -> None:
         self.account = account
         self.settings = settings
@@ -86,7 +89,7 @@ class SimExchange:
         self._rules = assumed.rules
         self._meter = OrderMeter(self._rules.order_limits)
         self._slippage = settings.slippage
-        self._markets = Markets(self.ledger, instruments, settings)
+        self._markets = Markets(self.ledger, instruments, settings, booked)
         self._register = Register(
             account, clock, self._markets, first_id=settings.first_id, forgets=keeper is not None
         )
@@ -138,7 +141,7 @@ class SimExchange:
     def on_bookl1(self, book: BookL1) -> None:
         """A new touch."""
         market = self._on_news(book.symbol, book)
-        if market is None:
+        if market is None or market.safe is EVERYWHERE:
             return
         middle = (book.bid + book.ask) / 2 if book.bid and book.ask else book.bid or book.ask
         if self._is_dangerous(market, middle, middle) and (mark := market.mark()) is not None:
@@ -162,11 +165,17 @@ class SimExchange:
         market = self._markets.get(bar.symbol)
         if market is None:
             return
-        if not market.resting and not self._is_dangerous(market, bar.low, bar.high):
-            market.news = bar
+        if not self.minds(bar):
+            self.on_quiet_bar(bar)
             return
         for tick in bar_ticks(bar, market.tick, market.lot):
             self.on_tick(bar.symbol, tick)
+
+    def on_quiet_bar(self, bar: Kline) -> None:
+        """A whole bar that it does not mind: only its end is kept."""
+        market = self._markets.get(bar.symbol)
+        if market is not None:
+            market.news = bar
 
     def on_trade(self, trade: Trade) -> None:
         """A public trade; it fills orders that rest at its price or better."""
@@ -175,12 +184,44 @@ class SimExchange:
             side = Side.BUY if trade.side.is_buy else Side.SELL
             self._reporter.tell(market, market.public_trade(trade.price, trade.size, side))
 
+    def book_of(self, symbol: str) -> BookedMarket | None:
+        """The market of a symbol whose whole book is played; None when this account does not trade it."""
+        market = self._markets.get(symbol)
+        assert market is None or isinstance(market, BookedMarket), f"{symbol} was not named in `booked`"
+        return market
+
+    def on_played(self, market: BookedMarket, events: list[MatchEvent]) -> None:
+        """Levels and trades were played to the market: what that did to orders, and the touch that it left."""
+        self._reporter.tell(market, events)
+        middle = market.middle()
+        if self._is_dangerous(market, middle, middle) and (mark := market.mark()) is not None:
+            self._upkeep.check(market.instrument.symbol, mark)
+
+    def safe_prices(self, market: BookedMarket) -> Bounds:
+        """Prices that liquidate nothing, as long as no position changes."""
+        if market.safe is NOWHERE and (middle := market.middle()):
+            self._upkeep.endangers(market, middle, middle)
+        return market.safe
+
     def minds(self, bar: Kline) -> bool:
         """True when something may happen within this bar: an order rests, or a price of it may liquidate a position."""
         market = self._markets.opened.get(bar.symbol)
         if market is None:
             return False
         return bool(market.resting) or self._is_dangerous(market, bar.low, bar.high)
+
+    def untouched(self, symbol: str, reach_ticks: float) -> Bounds:
+        """Prices between which a quote or trade of the symbol changes nothing but the book; see `QuotedMarket`."""
+        try:
+            market = self._markets.opened[symbol]
+        except KeyError:
+            return NOWHERE
+        return EVERYWHERE if market is None else market.untouched(reach_ticks)
+
+    def pass_over(self, symbol: str, last: News, trail: Trail) -> None:
+        """Takes in quotes within these prices, all but the last by what they leave in the book."""
+        if (market := self._markets.get(symbol)) is not None:
+            market.pass_over(last, trail)
 
     def _is_dangerous(self, market: QuotedMarket, low: float, high: float) -> bool:
         """True when a price between these may liquidate something."""
@@ -240,8 +281,7 @@ class SimExchange:
             self._reporter.conclude(kind, command, Refused(REJECTED[events[0].reason]))
             return
         news = self._reporter.book(market, events)
-        self._reporter.conclude(kind, command, None, (facts.acked(placed, self._clock.timestamp_ms()),))
-        self._reporter.report(market, news)
+        self._reporter.reply(kind, command, market, news, (facts.acked(placed, self._clock.timestamp_ms()),))
 
     def _cancel(self, command: ev.Cancel) -> None:
         placed = self._register.get(command.oid)
@@ -251,8 +291,7 @@ class SimExchange:
             return
         market = self._markets.known(command.symbol)
         news = self._reporter.book(market, market.engine.cancel(placed.state.order_id))
-        self._reporter.conclude(CommandKind.CANCEL, command, None)
-        self._reporter.report(market, news)
+        self._reporter.reply(CommandKind.CANCEL, command, market, news)
 
     def _amend(self, command: ev.Amend) -> None:
         kind, placed = CommandKind.AMEND, self._register.get(command.oid)
@@ -283,8 +322,7 @@ class SimExchange:
             self._reporter.conclude(kind, command, refused)
             return
         news = self._reporter.book(market, events)
-        self._reporter.conclude(kind, command, None)
-        self._reporter.report(market, news)
+        self._reporter.reply(kind, command, market, news)
 
     def _cancel_all(self, command: ev.CancelAll) -> None:
         market = self._markets.get(command.symbol)
@@ -293,17 +331,18 @@ class SimExchange:
             self._reporter.conclude(CommandKind.CANCEL_ALL, command, refused)
             return
         news = self._reporter.book(market, market.engine.cancel_all(self.account))
-        self._reporter.conclude(CommandKind.CANCEL_ALL, command, None)
-        self._reporter.report(market, news)
+        self._reporter.reply(CommandKind.CANCEL_ALL, command, market, news)
 
     # -- checks ------------------------------------------------------------------------------------------------
 
     def _unusable(self, command: ev.Submit) -> str | None:
         """Why the order cannot enter, whatever the account holds."""
-        instrument = self._instruments.get(command.symbol)
-        if instrument is None:
-            return f"{command.symbol} is not a known symbol"
-        reason = not_traded(instrument, self.account, self.settings.kinds) or unusable(command)
+        if self._markets.get(command.symbol) is None:
+            instrument = self._instruments.get(command.symbol)
+            if instrument is None:
+                return f"{command.symbol} is not a known symbol"
+            return not_traded(instrument, self.account, self.settings.kinds)
+        reason = unusable(command)
         if reason is None and command.oid in self._register:
             reason = f"order {command.oid} is a duplicate: an order with this id has arrived before"
         return reason or self._without_book(command.symbol) or self._without_asset(command.symbol)
@@ -321,7 +360,7 @@ class SimExchange:
 
     def _without_asset(self, symbol: str) -> str | None:
         asset = self._markets.known(symbol).sim.settle
-        if asset in self.ledger.assets():
+        if self.ledger.has(asset):
             return None
         return f"the account holds no {asset}, in which {symbol} is settled: name it in the initial balance"
 
@@ -338,7 +377,7 @@ class SimExchange:
         symbol = market.instrument.symbol
         price: Decimal | None = None
         if order.price is None:
-            price = market.price_against(order.side, market.slip(order, self._slippage))
+            price = market.price_to_pay(order, self._slippage)
         reason = self.ledger.refusal(symbol, order, price)
         if reason is None or market.sim.kind == "spot":
             return _refused(reason)

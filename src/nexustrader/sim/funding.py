@@ -67,18 +67,30 @@ class Funding(msgspec.Struct, frozen=True, kw_only=True):
     """Where the rates of perpetuals come from: `series` by symbol, and `constant` each `interval_ms` where none is.
 
     A series counts from its first to its last moment. With `constant=None` nothing is paid outside of the series:
-    `NO_FUNDING` has neither. Raises OrderError for a rate or an interval that is none.
+    `NO_FUNDING` has neither. Of what is due, `paid_share` is paid and `received_share` received. Raises OrderError for
+    a rate, an interval or a share that is none.
     """
 
     series: Mapping[str, FundingRates] = {}
     constant: Decimal | None = USUAL_RATE
     interval_ms: int = 8 * HOUR_MS
+    paid_share: Decimal = Decimal(1)
+    received_share: Decimal = Decimal(1)
 
     def __post_init__(self) -> None:
         if self.constant is not None and not -1 < self.constant < 1:
             raise OrderError(f"Funding(constant={self.constant}) is no rate; give a fraction such as 0.0001")
         if self.interval_ms <= 0:
             raise OrderError(f"Funding(interval_ms={self.interval_ms}) is no interval; 8 hours are 28800000")
+        if min(self.paid_share, self.received_share) < 0:
+            raise OrderError(
+                f"Funding(paid_share={self.paid_share}, received_share={self.received_share}) are no shares; give 0 or "
+                "more, 1 for what is due"
+            )
+
+    def rate_for(self, lots: int, rate: Decimal) -> Decimal:
+        """The rate that a position of so many (signed) lots meets."""
+        return rate * (self.paid_share if lots * rate > 0 else self.received_share)
 
     def next(self, symbol: str, after_ms: int) -> FundingMoment | None:
         """The next payment after this time; None when none is known."""
@@ -114,6 +126,15 @@ class Funding(msgspec.Struct, frozen=True, kw_only=True):
             )
         elif assumed:
             yield f"Funding of {', '.join(assumed)} is neither paid nor received"
+        if (
+            symbols
+            and not self.paid_share == self.received_share == 1
+            and (recorded or self.constant is not None)
+        ):
+            yield (
+                f"Of the funding that is due, {to_plain(self.paid_share)} is paid and {to_plain(self.received_share)} "
+                "received"
+            )
 
     @property
     def _hours(self) -> str:

@@ -82,6 +82,15 @@ class ExternalSide:
         """The best rank as told, taken or not."""
         return self._ranks[-1] if self._ranks else None
 
+    def told_best(self) -> Level:
+        """The best level as told, taken or not; price and lots 0 on an empty side."""
+        ranks = self._ranks
+        return (abs(ranks[-1]), self._told[ranks[-1]]) if ranks else (0, 0)
+
+    def told(self, count: int) -> list[Level]:
+        """The best levels as told, best first."""
+        return [(abs(rank), self._told[rank]) for rank in self._ranks[: -count - 1 : -1]]
+
     def best(self) -> int | None:
         """The best rank at which something is available, or None."""
         if not self._taken:
@@ -137,6 +146,11 @@ class UserSide:
         if not queue:
             del self._queues[rank]
             del self._ranks[bisect_left(self._ranks, rank)]
+
+    @property
+    def is_empty(self) -> bool:
+        """True while no order rests here."""
+        return not self._ranks
 
     def best(self) -> int | None:
         """The best rank at which an order rests, or None."""

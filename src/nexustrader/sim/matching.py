@@ -28,6 +28,7 @@ from typing import Literal, NamedTuple
 
 from nexustrader.error import OrderError
 from nexustrader.sim.book import Book, price_of
+from nexustrader.sim.ladder import ExternalSide
 from nexustrader.sim.queue import QueueModel
 from nexustrader.sim.types import (
     Accepted,
@@ -284,6 +285,8 @@ class MatchingEngine(Book):
         steps: list[_Take | _Drop] = []
         moved: dict[PositionKey, int] = {}
         left = taker.remaining
+        if users.is_empty:
+            return _plan_with_market(external, left, limit)
 
         for rank, _ in groupby(merge(external.best_first(), users.best_first(), reverse=True)):
             if left == 0 or rank < limit:
@@ -452,6 +455,19 @@ class MatchingEngine(Book):
         order.status = "REJECTED"
         self._out.append(Rejected(order.snapshot(), reason))
         return self._finish()
+
+
+def _plan_with_market(external: ExternalSide, lots: int, limit: int) -> _Plan:
+    """What an order of so many lots would do at these ranks or better while no user's order rests there."""
+    steps: list[_Take | _Drop] = []
+    left = lots
+    for rank in external.best_first():
+        if left == 0 or rank < limit:
+            break
+        taken = min(left, external.available(rank))
+        steps.append(_Take(rank, None, taken))
+        left -= taken
+    return _Plan(steps, lots - left, stopped=False)
 
 
 def check_new(order: SimOrder, *, is_known: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, getcontext, setcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -18,8 +18,14 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(MONEY):
+        before = getcontext()
+        if before is MONEY:
             return function(*args, **kwargs)
+        setcontext(MONEY)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(before)
 
     return wrapper
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class QueueModel(Protocol):
     """Says how a queue shrinks when its level does.
 
@@ -18,4 +19,8 @@ class QueueModel(Protocol):
         `before` counts what traded already as gone: the difference is what joined or was cancelled.
         The answer lies between 0 and the smaller of `ahead` and `now`.
         """
+        ...
+
+    def describe(self) -> str:
+        """What is assumed, in words that follow "where a level shrinks without a trade,"."""
         ...

@@ -11,3 +11,6 @@ class PessimisticQueue(msgspec.Struct, frozen=True):
     def ahead(self, ahead: int, before: int, now: int) -> int:
         del before
         return min(ahead, now)
+
+    def describe(self) -> str:
+        return "those who cancel stood behind it, as long as that is possible"

@@ -51,3 +51,9 @@ class PowerQueue(msgspec.Struct, frozen=True):
 
     def ahead(self, ahead: int, before: int, now: int) -> int:
         return power_ahead(ahead, before, now, self.power)
+
+    def describe(self) -> str:
+        return (
+            f"those who cancel stood behind it by the share back^{self.power} / (back^{self.power} + "
+            f"front^{self.power}), of the lots behind and before it"
+        )

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import NamedTuple
 
 from nexustrader.domain.instrument import Instrument
 from nexustrader.schema import BookL1, Kline
 from nexustrader.sim.facts import Placed
-from nexustrader.sim.liquidation import EVERYWHERE
+from nexustrader.sim.liquidation import EVERYWHERE, Bounds
 from nexustrader.sim.matching import MatchingEngine
 from nexustrader.sim.slippage import Slippage, slipped
-from nexustrader.sim.ticks import POINTS, Tick, bar_ticks
-from nexustrader.sim.types import MatchEvent, Side, SimOrder
+from nexustrader.sim.ticks import POINTS, Tick, closing_tick
+from nexustrader.sim.types import Level, MatchEvent, Side, SimOrder, Touch
 
 News = BookL1 | Kline | Tick
 
 NO_ASK = 1 << 60  # the price of an empty side: every known level is better, and goes
 
 
-class Touch(NamedTuple):
-    """The best prices in ticks and what they hold in lots; 0 lots where a side is empty."""
-
-    bid: int
-    bid_lots: int
-    ask: int
-    ask_lots: int
-
-    def against(self, side: Side) -> tuple[int, int]:
-        """Price and lots that an order of this side would meet."""
-        return (self.ask, self.ask_lots) if side is Side.BUY else (self.bid, self.bid_lots)
+Trail = Callable[[], tuple[Iterable[Level], Iterable[Level]]]
+"""Gives the bids and asks that quotes left behind before the last one came."""
 
 
 class QuotedMarket:
@@ -77,7 +68,7 @@ class QuotedMarket:
                 round(news.ask / self.tick) if news.ask > 0 else NO_ASK,
                 max(1, round(news.ask_size / self.lot)) if news.ask > 0 else 0,
             )
-        tick = news if isinstance(news, Tick) else bar_ticks(news, self.tick, self.lot)[-1]
+        tick = news if isinstance(news, Tick) else closing_tick(news, self.tick, self.lot)
         self.volume = (
             POINTS * tick.touch_lots if isinstance(news, Tick) else round((news.volume or 0) / self.lot)
         )
@@ -86,6 +77,28 @@ class QuotedMarket:
             # A price that is only touched fills nobody: the order that rests there keeps the other side away.
             tick = tick._replace(aggressor=tick.aggressor.opposite)
         return Touch(tick.bid, tick.touch_lots if tick.bid > 0 else 0, tick.ask, tick.touch_lots)
+
+    def untouched(self, reach_ticks: float) -> Bounds:
+        """Prices between which a quote or trade liquidates nothing and comes not so many ticks near to any order."""
+        low, high = self.safe
+        for placed in self.resting.values():
+            order = placed.state
+            if order.price is None:
+                continue
+            price = (order.price + order.side * reach_ticks) * self.tick
+            if order.side is Side.BUY:
+                low = max(low, price)
+            else:
+                high = min(high, price)
+        return Bounds(low, high)
+
+    def pass_over(self, last: News, trail: Trail) -> None:
+        """Takes in quotes that touch nothing: the last of them, and the levels that others leave behind it."""
+        if self.resting:
+            self.engine.pass_over(*trail())
+        self.news = last
+        if self.resting:
+            self.take_news()
 
     def public_trade(self, price: float, size: float, aggressor: Side) -> list[MatchEvent]:
         """Lets a public trade meet the resting orders."""
@@ -119,6 +132,10 @@ class QuotedMarket:
         """Price that a market order of this side is reckoned at; None when there is nobody to trade with."""
         price, lots = (0, 0) if self.touch is None else self.touch.against(side)
         return self.sim.price(slipped(price, side, slip, None)) if lots else None
+
+    def price_to_pay(self, order: SimOrder, slippage: Slippage) -> Decimal | None:
+        """Price that a market order is reckoned at before it enters; None when there is nobody to trade with."""
+        return self.price_against(order.side, self.slip(order, slippage))
 
     def mark(self) -> Decimal | None:
         """Middle of the touch, or the one side there is; None before the first quote."""

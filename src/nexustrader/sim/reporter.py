@@ -124,6 +124,21 @@ class Reporter:
         """Facts about orders first, then what they did to balances and the position."""
         for told in news:
             self._say(self.out.on_order_event, told)
+        self._report_money(market, news)
+
+    def reply(
+        self,
+        kind: CommandKind,
+        command: ev.Command,
+        market: QuotedMarket,
+        news: list[ev.OrderEvent],
+        acked: tuple[ev.OrderEvent, ...] = (),
+    ) -> None:
+        """As `report`, of what a command brought about: its reply carries the facts about orders."""
+        self.conclude(kind, command, None, (*acked, *news))
+        self._report_money(market, news)
+
+    def _report_money(self, market: QuotedMarket, news: list[ev.OrderEvent]) -> None:
         fills = [told.fill for told in news if told.fill is not None]
         has_fills, is_spot = bool(fills), market.sim.kind == "spot"
         if is_spot or has_fills:

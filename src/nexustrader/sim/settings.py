@@ -17,6 +17,9 @@ from nexustrader.sim.fees import FeeSchedule
 from nexustrader.sim.funding import Funding, funding_of
 from nexustrader.sim.latency import LATENCY_MS_MAX, ConstantDelay, Latency
 from nexustrader.sim.margin import Margin
+from nexustrader.sim.queue import QueueModel
+from nexustrader.sim.queue_pessimistic import PessimisticQueue
+from nexustrader.sim.queue_power import PowerQueue
 from nexustrader.sim.slippage import FixedBps, Slippage, TicksBehind
 
 
@@ -26,7 +29,8 @@ class Assumptions:
 
     fees: None for the rates of the account or the instrument. latency: None for the account's `latency_ms`. funding:
     of perpetuals, on by default. slippage: None for the account's `ticks_behind_touch`. margin: how positions are
-    secured and when they are liquidated. rules: what the venue refuses.
+    secured and when they are liquidated. rules: what the venue refuses. queue: how the queue before a resting order
+    shrinks.
     """
 
     fees: FeeSchedule | None = None
@@ -35,6 +39,7 @@ class Assumptions:
     slippage: Slippage | None = None
     margin: Margin = field(default_factory=Margin)
     rules: VenueRules = field(default_factory=VenueRules)
+    queue: QueueModel = field(default_factory=PessimisticQueue)
 
     @classmethod
     def of(
@@ -46,11 +51,13 @@ class Assumptions:
         slippage: Any = None,
         margin: Any = None,
         rules: Any = None,
+        queue: Any = None,
     ) -> Assumptions:
         """The models that a user names; None for the usual one.
 
         latency: also milliseconds of commands. funding: also False, a rate per 8 hours, or {symbol: file or frame}.
         slippage: also basis points. margin: also "cross", "isolated", or False for no liquidations.
+        queue: also the power of a PowerQueue.
         Raises EngineBuildError naming what is no model, DataError for rates that cannot be read, and OrderError for
         a model that is impossible.
         """
@@ -62,6 +69,8 @@ class Assumptions:
             margin = Margin(liquidates=False)
         elif isinstance(margin, str):
             margin = Margin(mode=margin)  # type: ignore[arg-type]  # Margin refuses other words
+        if isinstance(queue, int) and not isinstance(queue, bool):
+            queue = PowerQueue(queue)
         return cls(
             fees=_one("fees", fees, FeeSchedule, "FeeSchedule(tiers=...)"),
             latency=_one("latency", latency, Latency, "milliseconds, or Latency(entry=..., reply=...)"),
@@ -69,6 +78,8 @@ class Assumptions:
             slippage=_one("slippage", slippage, Slippage, "basis points, TicksBehind, SquareRootImpact"),
             margin=_one("margin", margin, Margin, "'cross', 'isolated', False, or Margin(...)") or Margin(),
             rules=_one("rules", rules, VenueRules, "VenueRules(...)") or VenueRules(),
+            queue=_one("queue", queue, QueueModel, "PessimisticQueue() or PowerQueue(power)")
+            or PessimisticQueue(),
         )
 
 

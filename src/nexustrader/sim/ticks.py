@@ -58,6 +58,18 @@ def bar_ticks(kline: Kline, tick: float, lot: float) -> tuple[Tick, ...]:
     return tuple(ticks)
 
 
+def closing_tick(kline: Kline, tick: float, lot: float) -> Tick:
+    """The last of `bar_ticks`, without the others."""
+    path = bar_path(
+        round(kline.open / tick), round(kline.high / tick), round(kline.low / tick), round(kline.close / tick)
+    )
+    close = path[-1]
+    before = next((price for price in path[-2::-1] if price != close), None)
+    aggressor = Side.BUY if before is None or close > before else Side.SELL
+    share, extra = divmod(round((kline.volume or 0.0) / lot), POINTS)
+    return Tick(close, share + (extra > 0) if share else 0, aggressor)
+
+
 def trade_tick(trade: Trade, tick: float, lot: float) -> Tick:
     """A public trade as the touch that it is taken to have left, where no quotes are known."""
     side = Side.BUY if trade.side.is_buy else Side.SELL

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from decimal import Decimal
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,25 @@ RejectReason = Literal["POST_ONLY", "FOK", "REDUCE_ONLY"]
 
 Level = tuple[int, int]
 """(price in ticks, quantity in lots)."""
+
+
+class Touch(NamedTuple):
+    """Best bid and ask of the market as it told them, in ticks and lots; both 0 where a side is empty."""
+
+    bid: int = 0
+    bid_lots: int = 0
+    ask: int = 0
+    ask_lots: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nobody bids and nobody asks."""
+        return not (self.bid_lots or self.ask_lots)
+
+    def against(self, side: Side) -> tuple[int, int]:
+        """Price and lots that an order of this side would meet."""
+        return (self.ask, self.ask_lots) if side is Side.BUY else (self.bid, self.bid_lots)
+
 
 VALUE_QUANTUM = Decimal("1e-16")
 """Grid of an inverse contract's value in base, which is a quotient: rounded half-even to 16 places."""

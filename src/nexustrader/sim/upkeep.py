@@ -5,7 +5,6 @@ Both hang on positions alone. While none is open there is no timer and no price 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -50,6 +49,7 @@ class Upkeep:
         self._clock = clock
         self._reporter = reporter
         self._keeping = keeping
+        self._funding = funding
         self._payments = FundingClock(clock, funding, self._pay)
         self._is_stale = False  # positions or money have changed since it was reckoned which prices are safe
 
@@ -75,11 +75,13 @@ class Upkeep:
 
     def _pay(self, symbol: str, rate: Decimal) -> bool:
         """Settles funding; False when the symbol is not held any more."""
-        if not self._ledger.position_lots(symbol):
+        lots = self._ledger.position_lots(symbol)
+        if not lots:
             return False
         market = self._markets.known(symbol)
         mark = market.mark() or self._ledger.entry_price(symbol)
-        self._book(symbol, self._ledger.funding(symbol, rate, mark), "funding")
+        due = self._funding.rate_for(lots, rate)
+        self._book(symbol, self._ledger.funding(symbol, due, mark), "funding")
         self._touch()
         return True
 
@@ -123,9 +125,9 @@ class Upkeep:
             market.safe = EVERYWHERE
         for market in held:
             self._markets.mark(market)
-        sharing = Counter(market.sim.settle for market in held)
+        settled_in = [market.sim.settle for market in held]
         for position, market in zip(positions, held, strict=True):
-            share = 1 if ledger.margins.mode == "isolated" else sharing[market.sim.settle]
+            share = 1 if ledger.margins.mode == "isolated" else settled_in.count(market.sim.settle)
             rate_max = ledger.margins.of(market.sim)[-1].rate
             excess, mark = ledger.excess(position), ledger.mark(position.symbol)
             market.safe = bounds(position, market.sim, mark, excess / share, rate_max)

@@ -397,8 +397,11 @@ class Feed:
         request = self._venue.klines_request(
             self._type, instrument.venue_symbol, interval, limit, start_ms, end_ms
         )
+        # Race: a bar that closes while the answer is under way is still open in it. So by the time of asking, and by
+        # the clock that is behind.
+        asked_ms = min(self._clock.timestamp_ms(), self._session.time.now_ms())
         reply = await self._session.ask(request)
-        return self._venue.parse_klines(instrument, interval, reply.body, self._clock.timestamp_ms())
+        return self._venue.parse_klines(instrument, interval, reply.body, asked_ms)
 
     async def request_ticker(self, symbol: str) -> Ticker:
         instrument = self._instrument(symbol)

@@ -107,6 +107,17 @@ def test_run_soon_drains_without_moving_time() -> None:
     assert seen == [5]
 
 
+def test_a_call_is_due_from_its_time_on_unless_it_is_cancelled() -> None:
+    clock = VirtualClock(5)
+    assert not clock.has_due(100)
+    timer = clock.call_at(10, lambda: None)
+    assert (clock.has_due(9), clock.has_due(10)) == (False, True)
+    timer.cancel()
+    assert not clock.has_due(100)
+    clock.call_soon(lambda: None)
+    assert clock.has_due(5)
+
+
 def test_cancelled_calls_do_not_run() -> None:
     clock = VirtualClock()
     handles: list[TimerHandle] = [

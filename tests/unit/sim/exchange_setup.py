@@ -53,7 +53,9 @@ class Listener:
         self.heard: list[Any] = []
 
     def on_result(self, result: ev.CommandResult) -> None:
+        """Facts that a reply carries are heard like those of the stream, behind it."""
         self.heard.append(result)
+        self.heard += [event for event in result.events if event.kind is not ev.EventKind.ACKED]
 
     def on_order_event(self, event: ev.OrderEvent) -> None:
         self.heard.append(event)

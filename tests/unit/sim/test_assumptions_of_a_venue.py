@@ -13,6 +13,7 @@ from nexustrader.sim.fees import flat_fees
 from nexustrader.sim.funding import NO_FUNDING, Funding
 from nexustrader.sim.latency import ConstantDelay, Latency
 from nexustrader.sim.margin import Margin
+from nexustrader.sim.queue_power import PowerQueue
 from nexustrader.sim.settings import Assumptions, SimSettings
 from nexustrader.sim.slippage import FixedBps, SquareRootImpact, TicksBehind
 
@@ -39,13 +40,15 @@ def test_nothing_said_is_the_usual() -> None:
         ({"margin": False}, {"margin": Margin(liquidates=False)}),
         ({"fees": flat_fees(Decimal(0), Decimal(0))}, {"fees": flat_fees(Decimal(0), Decimal(0))}),
         ({"rules": VenueRules(filters=False)}, {"rules": VenueRules(filters=False)}),
+        ({"queue": 3}, {"queue": PowerQueue(3)}),
+        ({"queue": PowerQueue(1)}, {"queue": PowerQueue(1)}),
     ],
 )
 def test_short_words_stand_for_models(said: dict[str, Any], meant: dict[str, Any]) -> None:
     assert Assumptions.of(**said) == Assumptions(**meant)
 
 
-@pytest.mark.parametrize("name", ["fees", "latency", "slippage", "margin", "rules"])
+@pytest.mark.parametrize("name", ["fees", "latency", "slippage", "margin", "rules", "queue"])
 def test_what_is_no_model_is_refused_by_name(name: str) -> None:
     with pytest.raises(EngineBuildError, match=rf"{name}=\['x'\] is no assumption of a backtest; give "):
         Assumptions.of(**{name: ["x"]})

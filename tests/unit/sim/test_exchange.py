@@ -48,7 +48,9 @@ def test_a_command_is_concluded_once_and_its_facts_follow_in_the_order_of_a_venu
     oid = bench.order(BUY, MARKET, "0.5")
     result, accepted, filled, balance, position = bench.take()
     assert (result.kind, result.conclusion, result.oid) == (CommandKind.CREATE, Conclusion.ACCEPTED, oid)
-    assert [event.eid for event in result.events] == [accepted.eid] == ["1"]
+    acked, *facts = result.events
+    assert (acked.kind, acked.eid) == (ev.EventKind.ACKED, "1")
+    assert facts == [accepted, filled], "the reply carries what it brought about"
     assert (accepted.kind, filled.kind) == (ev.EventKind.ACCEPTED, ev.EventKind.FILLED)
     assert filled.fill == ev.Fill(
         trade_id="1",

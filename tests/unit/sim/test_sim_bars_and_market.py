@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from exchange_setup import bar
 from hypothesis import given
 from hypothesis import strategies as st
 from sim_setup import BUY, INVERSE, LINEAR, SELL, SPOT, fills, order
@@ -15,6 +16,7 @@ from nexustrader.kernel.entropy import Entropy
 from nexustrader.sim.bars import bar_path, bar_trades
 from nexustrader.sim.market import MarketProfile, MarketStep, SyntheticMarket, feed
 from nexustrader.sim.matching import MatchingEngine
+from nexustrader.sim.ticks import bar_ticks, closing_tick
 from nexustrader.sim.types import Side, SimInstrument
 
 
@@ -30,6 +32,17 @@ from nexustrader.sim.types import Side, SimInstrument
 )
 def test_a_bar_visits_the_nearer_extreme_first(bar: tuple[int, ...], path: tuple[int, ...]) -> None:
     assert bar_path(*bar) == path
+
+
+PRICES = st.integers(90, 94)
+
+
+@given(st.tuples(PRICES, PRICES, PRICES, PRICES), st.integers(0, 9))
+def test_the_closing_point_of_a_bar_is_the_last_of_its_points(prices: tuple[int, ...], lots: int) -> None:
+    open_, one, other, close = (price / 10 for price in prices)
+    high, low = max(open_, one, other, close), min(open_, one, other, close)
+    whole = bar(open_, high, low, close, volume=lots / 1000)
+    assert closing_tick(whole, 0.1, 0.001) == bar_ticks(whole, 0.1, 0.001)[-1]
 
 
 @pytest.mark.parametrize("bar", [(100, 99, 90, 95), (100, 110, 101, 105), (100, 110, 90, 111)])

@@ -16,6 +16,7 @@ from nexustrader.backtest.parity.lives import FUNDING, ZERO, Key, Lives
 from nexustrader.backtest.parity.recorded import Recorded
 from nexustrader.backtest.parity.sent import median_lag_ms
 from nexustrader.backtest.parity.tape import Market, shifted
+from nexustrader.backtest.past import Past
 from nexustrader.backtest.replay import ReplayMarket, at_once
 from nexustrader.data.ticks import Trades
 from nexustrader.domain import events as ev
@@ -79,7 +80,10 @@ class _Run:
             account: self._venue(account, opening, in_force) for account, opening in recorded.opening.items()
         }
         replayed = ReplayMarket(
-            self._clock, MarketHub(MessageBus(), Cache()), self._market.bars, self._instruments
+            self._clock,
+            MarketHub(MessageBus(), Cache()),
+            Past(self._clock, self._market.bars),
+            self._instruments,
         )
         self._stage = Stage(self._clock, replayed, self._venues, begin_ns // NS_PER_MS)
 
@@ -150,7 +154,9 @@ class _Run:
             for symbol, one in market.trades.items()
             if symbol in known
         ]
-        feeds += [quote_feed(stage, one) for symbol, one in market.quotes.items() if symbol in known]
+        feeds += [
+            quote_feed(stage, one, scales[symbol]) for symbol, one in market.quotes.items() if symbol in known
+        ]
         if driven:
             feeds.append(BarFeed(stage, driven, driven, scales))
         return feeds

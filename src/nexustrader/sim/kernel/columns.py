@@ -66,10 +66,19 @@ def trades(time_ns: Ints, price: Ints, lots: Ints, is_buyer: npt.NDArray[np.bool
     return Events(_rows(time_ns, np.where(is_buyer, BUYER, SELLER), price, lots))
 
 
-def deltas(time_ns: Ints, price: Ints, lots: Ints, is_bid: npt.NDArray[np.bool_]) -> Events:
-    """Levels as absolute quantities, 0 removes one. Neighbours of equal time are one update."""
+def deltas(
+    time_ns: Ints,
+    price: Ints,
+    lots: Ints,
+    is_bid: npt.NDArray[np.bool_],
+    is_last: npt.NDArray[np.bool_] | None = None,
+) -> Events:
+    """Levels as absolute quantities, 0 removes one. `is_last` ends an update; None: where the time changes."""
     kind = np.where(is_bid, BID, ASK)
-    kind[:-1] += MORE * (time_ns[1:] == time_ns[:-1])
+    if is_last is None:
+        kind[:-1] += MORE * (time_ns[1:] == time_ns[:-1])
+    else:
+        kind += MORE * ~is_last
     return Events(_rows(time_ns, kind, price, lots))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from nexustrader.sim.kernel.layout import (
     BEST_USER,
     CLIPS,
     EVERYWHERE,
+    GUARD,
+    GUARDED,
     HELD,
     KEY_CELLS,
     KEYS,
@@ -37,27 +39,23 @@ from nexustrader.sim.kernel.layout import (
     SELF_TRADES,
     TIFS,
     TOP_ONLY,
+    TOUCH,
+    TOUCH_WATCHED,
     USER_LOTS,
+    WATCHES,
     WHY,
 )
 from nexustrader.sim.kernel.reading import event_of, order_id_of, wrong_inside
 from nexustrader.sim.kernel.state import KernelState
 from nexustrader.sim.matching import PositionKey, check_new, flat
+from nexustrader.sim.playing import Played, Watch
 from nexustrader.sim.queue import QueueModel
 from nexustrader.sim.queue_pessimistic import PessimisticQueue
 from nexustrader.sim.queue_power import PowerQueue
-from nexustrader.sim.types import CancelReason, Level, MatchEvent, Side, SimInstrument, SimOrder
+from nexustrader.sim.types import CancelReason, Level, MatchEvent, Side, SimInstrument, SimOrder, Touch
 
 _SELF_TRADE_NUMBERS = {name: number for number, name in enumerate(SELF_TRADES)}
 _TIF_NUMBERS = {name: number for number, name in enumerate(TIFS)}
-
-
-class Played(NamedTuple):
-    """How far a play came. `why`: AT_END, AT_TIME, AT_HEARD or AT_CHANGE (an order was reported)."""
-
-    next: int
-    events: list[MatchEvent]
-    why: int
 
 
 class KernelEngine:
@@ -102,6 +100,10 @@ class KernelEngine:
     def next_trade_id(self) -> int:
         return self._state.view[NEXT_TRADE_ID]
 
+    @next_trade_id.setter
+    def next_trade_id(self, trade_id: int) -> None:
+        self._state.view[NEXT_TRADE_ID] = trade_id
+
     @property
     def traded_lots(self) -> dict[str, int]:
         """Lots traded by users and by the market, bought and sold."""
@@ -128,6 +130,14 @@ class KernelEngine:
     def external_best_ask(self) -> int | None:
         """Best ask of the market alone."""
         return _price(entries.external_best(self._state.cells, 1))
+
+    def told_touch(self) -> Touch:
+        """Best bid and ask as the market told them, whatever users took."""
+        return Touch(*self._state.best(0), *self._state.best(1))
+
+    def told_levels(self, count: int) -> tuple[list[Level], list[Level]]:
+        """The market's best `count` bids and asks as it told them, best first."""
+        return self._state.told(0, count), self._state.told(1, count)
 
     def depth(self, count: int) -> tuple[list[Level], list[Level]]:
         """The best `count` bids and asks, market and users together, best first."""
@@ -218,15 +228,26 @@ class KernelEngine:
         entries.public_trade(self._ready().cells, 1 if aggressor is Side.BUY else 0, price, lots)
         return self._told()
 
-    def play(self, events: Events, start: int, until_ns: int, listened: int = 0) -> Played:
-        """Plays market events from number `start` on, to the next that somebody has to hear of.
+    def play(
+        self,
+        events: Events,
+        start: int,
+        until_ns: int,
+        listened: int = 0,
+        *,
+        end: int | None = None,
+        watch: Watch | None = None,
+    ) -> Played:
+        """Plays market events from number `start` on, before number `end`, to the next that somebody has to hear of.
 
-        It stops before the first event at or after `until_ns`, and after the first one that changed an order or whose
-        kind is listened to: `listened` has bit `1 << kind` for each such kind.
+        It stops before the first event at or after `until_ns`, and after the first one that changed an order, whose
+        kind is listened to (`listened` has bit `1 << kind` for each such kind), or whose touch is watched for.
         """
         state, number = self._ready(), start
+        end = events.count if end is None else end
+        self._watch_for(watch)
         while True:
-            number = entries.advance(state.cells, events.cells, number, events.count, until_ns, listened)
+            number = entries.advance(state.cells, events.cells, number, end, until_ns, listened)
             why = state.view[WHY]
             if why != AT_FULL:
                 return Played(number, self._told() if why == AT_CHANGE else [], why)
@@ -336,6 +357,18 @@ class KernelEngine:
         self._accounts[account] = number = len(self._accounts)
         self._names.append(account)
         return number
+
+    def _watch_for(self, watch: Watch | None) -> None:
+        view = self._state.view
+        if watch is None:
+            view[WATCHES] = 0
+            return
+        view[WATCHES] = GUARDED if watch.touch is None else GUARDED | TOUCH_WATCHED
+        view[GUARD], view[GUARD + 1] = watch.low, watch.high
+        if watch.touch is not None:
+            bid, bid_lots, ask, ask_lots = watch.touch
+            view[TOUCH], view[TOUCH + 1] = (bid, bid_lots) if bid_lots else (NOWHERE, 0)
+            view[TOUCH + 2], view[TOUCH + 3] = (-ask, ask_lots) if ask_lots else (NOWHERE, 0)
 
     def _enter(self, order: SimOrder) -> int:
         """Writes a new order into a slot."""

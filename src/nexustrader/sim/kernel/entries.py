@@ -44,6 +44,11 @@ def advance(cells: Any, events: Any, start: int, end: int, until_ns: int, listen
 
 
 @entry
+def touches(cells: Any, events: Any, start: int, end: int, out: Any) -> int:
+    return play.touches(raw(cells), raw(events), start, end, raw(out))
+
+
+@entry
 def fill(cells: Any, slot: int, lots: int) -> None:
     orders.fill(raw(cells), slot, lots)
 

@@ -54,6 +54,11 @@ PLAN_STOPPED = 33  # 1: the taker met its own account's order and ends
 OUT = 34  # table of reports
 OUT_COUNT = 35
 WHY = 36  # why a play stopped
+WATCHES = (
+    37  # a play stops where the touch is another one (TOUCH_WATCHED), or its middle out of bounds (GUARDED)
+)
+TOUCH = 38  # the touch as the watcher knows it, a side: rank and lots
+GUARD = 42  # bounds of bid + ask, in ticks: at them or outside of them
 REGISTERS = 64
 
 # -- an external level; worst first, so that what happens at the touch happens at the end --------------------------
@@ -129,4 +134,5 @@ TIFS = ("GTC", "IOC", "FOK")
 GTC, IOC, FOK = range(3)
 SELF_TRADES = ("NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH")
 ALLOWED, EXPIRE_MAKER, EXPIRE_TAKER, EXPIRE_BOTH = range(4)
-AT_END, AT_TIME, AT_HEARD, AT_CHANGE, AT_FULL = range(5)
+GUARDED, TOUCH_WATCHED = 1, 2
+AT_END, AT_TIME, AT_HEARD, AT_CHANGE, AT_FULL, AT_WATCHED = range(6)

@@ -30,11 +30,14 @@ from nexustrader.sim.kernel.layout import (
     PLAN_COUNT,
     QUEUE,
     QUEUE_COUNT,
+    RANK,
     REGISTERS,
     STEP_CELLS,
     STEP_LOTS,
     STEP_RANK,
+    TOLD,
 )
+from nexustrader.sim.types import Level
 
 LEVELS_FIRST = 256  # room a side, doubled when it is full
 ORDERS_FIRST = 32
@@ -179,6 +182,24 @@ class KernelState:
     def levels(self, side: int) -> list[list[int]]:
         """[rank, told, taken] of a side's levels, worst first."""
         return self.rows(LEVELS + side, self.view[LEVEL_COUNT + side], LEVEL_CELLS)
+
+    def best(self, side: int) -> Level:
+        """Price and lots of a side's best level as told; 0 and 0 where there is none."""
+        view = self.view
+        count = view[LEVEL_COUNT + side]
+        if not count:
+            return 0, 0
+        level = view[LEVELS + side] + (count - 1) * LEVEL_CELLS
+        return abs(view[level + RANK]), view[level + TOLD]
+
+    def told(self, side: int, count: int) -> list[Level]:
+        """The best levels of a side as told, best first."""
+        view = self.view
+        end = view[LEVELS + side] + view[LEVEL_COUNT + side] * LEVEL_CELLS
+        begin = end - min(count, view[LEVEL_COUNT + side]) * LEVEL_CELLS
+        cells = view[begin:end].tolist()
+        levels = zip(cells[RANK::LEVEL_CELLS], cells[TOLD::LEVEL_CELLS], strict=True)
+        return [(abs(rank), lots) for rank, lots in levels][::-1]
 
     def queue(self, side: int) -> list[int]:
         """Slots of a side's resting orders, worst and latest first."""
