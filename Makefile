@@ -66,6 +66,7 @@ bench: $(STAMP) ## what a tick, an order, a durable record, a crash and a backte
 	@$(BIN)/python bench/recovery.py
 	@$(BIN)/python -W ignore bench/backtest.py
 	@$(BIN)/python bench/kernel.py
+	@$(BIN)/python -W ignore bench/memory.py
 
 clean: ## remove what was generated, except the virtual environment
 	@rm -rf build dist demo-out htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

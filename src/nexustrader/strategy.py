@@ -110,6 +110,8 @@ class Strategy:
             runtime.bus.subscribe(topic, getattr(self, name))
         for endpoint, name in _ENDPOINT_CALLBACKS.items():
             runtime.bus.register(endpoint, getattr(self, name))
+            if name in vars(self) or getattr(type(self), name) is not getattr(Strategy, name):
+                runtime.heard.add(endpoint)
 
     def _run_early(self) -> None:
         """Carry out what was asked for before the engine was ready."""

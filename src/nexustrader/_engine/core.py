@@ -107,6 +107,7 @@ class EngineCore:
             tell=self._notify,
             on_fill=self._on_fill,
             untold=lambda: self._untold_of_orders,
+            hears=self._hears,
             later=self._later if is_restartable else None,
             adopt_foreign=config.reconcile.foreign_orders == "adopt",
             closed_orders_max=closed_orders_max,
@@ -126,6 +127,7 @@ class EngineCore:
         self.scheduler = Scheduler(clock, spawn=spawn, on_error=self._on_job_error)
         self._stream_ports: dict[str, StreamPort] = {}
         self._untold: deque[tuple[str, Any]] = deque()
+        self._heard: set[str] = set()  # endpoints for which the strategy has a callback of its own
         self._untold_of_orders = 0  # how many of these are of orders: asked for by every record
         self._is_telling = True  # nothing is told before `on_start` has run
         self.on_told: Callable[[str, Any], None] | None = None  # hears all that is told, before the strategy
@@ -178,6 +180,7 @@ class EngineCore:
                 clock=self.clock,
                 cache=self.cache,
                 bus=self.bus,
+                heard=self._heard,
                 ems=self.desk or self.ems,
                 oms=self.oms,
                 reconciler=self.reconciler,
@@ -341,6 +344,10 @@ class EngineCore:
         if not self._is_telling:
             self._tell_all()
 
+    def _hears(self, notice: Notice) -> bool:
+        """True when somebody looks at what is told of it."""
+        return self.on_told is not None or ENDPOINTS.get(notice) in self._heard
+
     def _on_fill(self, order: OrderState, delta: FillDelta) -> None:
         self.portfolio.on_fill(order, delta)
         self.gate.on_fill()
@@ -357,6 +364,8 @@ class EngineCore:
             while self._untold:
                 endpoint, message = self._untold.popleft()
                 self._untold_of_orders -= endpoint != BALANCE
+                if message is None:  # nobody hears of it
+                    continue
                 if self.on_told is not None:
                     self.on_told(endpoint, message)
                 self.bus.send(endpoint, message)

@@ -67,6 +67,7 @@ class Runtime:
     clock: Any  # LiveClock or VirtualClock: the port plus the named timers
     cache: Cache
     bus: MessageBus
+    heard: set[str]  # endpoints for which it has a callback of its own
     ems: Desk
     oms: OrderManager
     reconciler: Reconciler

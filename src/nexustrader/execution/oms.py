@@ -35,7 +35,7 @@ from nexustrader.schema import Order
 FOREIGN_FILLS_REMEMBERED_MAX = 100_000
 CLOSED_ORDERS_MAX = 100_000
 
-News = Sequence[tuple[Notice, Order]]
+News = Sequence[tuple[Notice, Order | None]]
 Tell = Callable[[News], None]
 OnFill = Callable[[OrderState, FillDelta], None]
 Watch = Callable[[OrderState | None, ev.OrderEvent, orders.Applied], None]
@@ -49,8 +49,9 @@ class OrderManager:
     """Applies commands and facts to orders; knows nothing of sockets or time.
 
     `untold()` is how many notices given to `tell` have not reached the strategy yet (those of UNTOLD_NOTICES never
-    do and do not count); `later` calls back after a short while. With `adopt_foreign` the orders of strangers are
-    kept and shown like ours, except that they are neither cancelled nor amended until `claim_foreign`.
+    do and do not count); `later` calls back after a short while. A notice that nobody `hears` is told without its
+    order, and counts like any other. With `adopt_foreign` the orders of strangers are kept and shown like ours, except
+    that they are neither cancelled nor amended until `claim_foreign`.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class OrderManager:
         tell: Tell,
         on_fill: OnFill,
         untold: Callable[[], int] = lambda: 0,
+        hears: Callable[[Notice], bool] = lambda _notice: True,
         later: Later | None = None,
         adopt_foreign: bool = False,
         closed_orders_max: float = CLOSED_ORDERS_MAX,
@@ -72,6 +74,7 @@ class OrderManager:
         self._tell = tell
         self._on_fill = on_fill
         self._untold = untold
+        self._hears = hears
         self._later = later
         self._adopts_foreign = adopt_foreign
         self._orders: dict[str, OrderState] = {}
@@ -185,12 +188,14 @@ class OrderManager:
                 self._on_fill(applied.order, effect)
         return applied
 
-    def _announced(self, order: OrderState, told: Told) -> Order:
-        """What the strategy is told of it."""
+    def _announced(self, order: OrderState, told: Told) -> Order | None:
+        """What the strategy is told of it; None when it has no ear for that."""
         if told.notice in UNTOLD_NOTICES:
             _log.warning(f"order {order.oid}: {told.notice.value}: {told.reason}")
         if told.notice is Notice.CANCEL_FAILED:
             self._cache.clear_cancel_intent(name_of(order))
+        if not self._hears(told.notice):
+            return None
         public = self.snapshot(order, told)
         public.recovered = order.account in self._recovering or order.oid in self._unsettled
         return public

@@ -12,6 +12,7 @@ from desk import ACCOUNT, SHARD, SYMBOL, Desk, FullDisk, desk_test, live
 from nexustrader.constants import OrderSide, OrderStatus, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.ids import OidGenerator
+from nexustrader.domain.order_effects import Notice
 from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.execution import oms as module
 from nexustrader.execution.oms import OrderManager
@@ -276,3 +277,15 @@ async def test_an_order_that_is_not_kept_is_shown_as_the_venue_describes_it(desk
         desk.venue.event("manual", K.ACCEPTED, QUERY, type=OrderType.MARKET, **terms)
     )
     assert public.type is OrderType.MARKET
+
+
+@desk_test
+async def test_what_nobody_hears_of_is_told_without_its_order_and_counts_all_the_same(desk: Desk) -> None:
+    told: list[Any] = []
+    desk.oms._tell = told.extend
+    desk.oms._hears = lambda notice: notice is Notice.ACCEPTED
+    await live(desk)
+    assert [(notice, order is not None) for notice, order in told] == [
+        (Notice.PENDING, False),
+        (Notice.ACCEPTED, True),
+    ]
