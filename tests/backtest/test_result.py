@@ -170,6 +170,24 @@ def test_inverse_contracts_are_reckoned_in_base() -> None:
     assert result.equity.values.tolist() == [1.0, 1.0, 1.05]
 
 
+def test_the_average_price_of_an_inverse_trade_is_harmonic() -> None:
+    class Inverse(AtBars):
+        def on_start(self) -> None:
+            self.subscribe_kline(INVERSE, KlineInterval.MINUTE_1)
+
+    buy = lambda s: s.create_order(INVERSE, BUY, MARKET, Decimal(10))  # noqa: E731
+    sell = lambda s: s.create_order(INVERSE, SELL, MARKET, Decimal(20))  # noqa: E731
+    bars = flat_bars([10_000.0, 40_000.0, 20_000.0, 20_000.0], symbol=INVERSE)
+    result = run(Inverse({1: buy, 2: buy, 3: sell}), bars, real(BinanceAccountType.COIN_M_FUTURE), fees=0)
+    (trade,) = result.closed_trades
+    first, second = (fill.price for fill in result.fills[:2])
+    assert trade.entry_price == 20 / (10 / first + 10 / second)
+    assert abs(trade.entry_price - 16_000) < 1
+    assert 19_999 < trade.exit_price < 20_000  # a part of it a tick lower
+    size = trade.amount * 100  # in USD
+    assert abs(trade.profit - size * (1 / trade.entry_price - 1 / trade.exit_price)) < Decimal("1e-7")
+
+
 def test_what_has_no_price_is_left_out_of_the_equity_and_named() -> None:
     bars = flat_bars([100.0, 101.0])
     result = run(Recording(), bars, real(BinanceAccountType.USD_M_FUTURE), balances={"USDT": 5, "BNB": 3})

@@ -23,26 +23,38 @@ ZERO = Decimal(0)
 
 
 class _Leg(msgspec.Struct):
-    """One way through a trade: the lots of its fills, and the sum of price x lots."""
+    """One way through a trade: the lots of its fills, and the sum of lots x price, for inverse ones of lots / price."""
 
+    is_inverse: bool
     lots: int = 0
     cost: Decimal = ZERO
 
     def add(self, lots: int, price: Decimal) -> None:
         self.lots += lots
-        self.cost += lots * price
+        self.cost += lots / price if self.is_inverse else lots * price
+
+    @property
+    def average(self) -> Decimal:
+        """The price at which all fills at once would have been worth the same."""
+        return self.lots / self.cost if self.is_inverse else self.cost / self.lots
 
 
 class _Trip(msgspec.Struct):
     """A position from its opening on. `profit` is what fills realised, less fees; `largest` the most lots held."""
 
     position: Position
+    entry: _Leg
+    exit: _Leg
     opened_ms: int = 0
     largest: int = 0
     profit: Decimal = ZERO
     fees: Decimal = ZERO
-    entry: _Leg = msgspec.field(default_factory=_Leg)
-    exit: _Leg = msgspec.field(default_factory=_Leg)
+
+    @classmethod
+    def of(cls, position: Position, instrument: SimInstrument) -> _Trip:
+        """One that begins with the next fill."""
+        is_inverse = instrument.kind == "inverse"
+        return cls(position, _Leg(is_inverse), _Leg(is_inverse))
 
     def closed(self, instrument: SimInstrument, side: PositionSide, closed_ms: int) -> ClosedTrade:
         """The trade that has just ended."""
@@ -52,8 +64,8 @@ class _Trip(msgspec.Struct):
             opened_ms=self.opened_ms,
             closed_ms=closed_ms,
             amount=instrument.amount(self.largest),
-            entry_price=self.entry.cost / self.entry.lots,
-            exit_price=self.exit.cost / self.exit.lots,
+            entry_price=self.entry.average,
+            exit_price=self.exit.average,
             fees=self.fees,
             profit=self.profit,
             settle=instrument.settle,
@@ -95,12 +107,12 @@ class Recorder:
         key = (fact.account, fact.symbol)
         account, instrument = self._accounts[fact.account], self._instruments[fact.symbol]
         for entry in applied.entries:
-            wallet = self._wallets.setdefault((fact.account, entry.asset), Steps(0.0))
+            wallet = _steps(self._wallets, (fact.account, entry.asset))
             wallet.add(fill.timestamp, float(account.wallet(entry.asset)))
         if instrument.kind != "spot":
             held = account.position(fact.symbol)
-            self._lots.setdefault(key, Steps(0.0)).add(fill.timestamp, held.lots)
-            self._costs.setdefault(key, Steps(0.0)).add(fill.timestamp, float(held.cost))
+            _steps(self._lots, key).add(fill.timestamp, held.lots)
+            _steps(self._costs, key).add(fill.timestamp, float(held.cost))
         paid = self._paid(account, instrument, fill)
         realized = self._follow(key, instrument, fact.side, fill, paid)
         self.fills.append(
@@ -130,7 +142,9 @@ class Recorder:
         paid: Decimal,
     ) -> Decimal:
         """Fold the fill into its trade, spot ones too; returns the profit that it realised."""
-        trip = self._trips.setdefault(key, _Trip(Position(instrument.symbol)))
+        trip = self._trips.get(key)
+        if trip is None:
+            trip = self._trips[key] = _Trip.of(Position(instrument.symbol), instrument)
         before, lots = trip.position.lots, instrument.to_lots(fill.amount)
         side = Side.BUY if order_side.is_buy else Side.SELL
         closing = min(abs(before), lots) if before * side < 0 else 0
@@ -141,7 +155,7 @@ class Recorder:
         if before and trip.position.lots * before <= 0:
             held = PositionSide.LONG if before > 0 else PositionSide.SHORT
             self.trades.append(trip.closed(instrument, held, fill.timestamp))
-            trip = self._trips[key] = _Trip(trip.position)
+            trip = self._trips[key] = _Trip.of(trip.position, instrument)
         if lots > closing:
             trip.opened_ms = trip.opened_ms or fill.timestamp
             trip.entry.add(lots - closing, fill.price)
@@ -162,7 +176,7 @@ class Recorder:
     def on_entry(self, booked: Booked) -> None:
         """Note what moved a wallet without an execution: funding, or what a liquidation left unpaid."""
         self.moved.append(booked)
-        wallet = self._wallets.setdefault((booked.account, booked.entry.asset), Steps(0.0))
+        wallet = _steps(self._wallets, (booked.account, booked.entry.asset))
         wallet.add(booked.timestamp, float(self._accounts[booked.account].wallet(booked.entry.asset)))
 
     def funding(self, asset: str) -> Decimal:
@@ -190,6 +204,13 @@ class Recorder:
         """Equity and exposure until `end_ms`."""
         held = Held(self._wallets, self._lots, self._costs, self._instruments)
         return draw(held, bars, currency, end_ms)
+
+
+def _steps(table: dict[tuple[str, str], Steps], key: tuple[str, str]) -> Steps:
+    found = table.get(key)
+    if found is None:
+        found = table[key] = Steps(0.0)
+    return found
 
 
 def _price(account: SimAccount, discount: FeeDiscount) -> Decimal:
