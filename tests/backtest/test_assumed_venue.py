@@ -109,9 +109,11 @@ def test_what_is_named_reaches_the_venue_the_equity_curve_and_the_result() -> No
     bars = flat_bars([100.0] * (EIGHT_HOURS + 3))
     result = run(AtBars({1: lambda s: s.buy("10")}), bars, fees=0, funding="0.001")
     assert result.funding == D("-0.995")
+    assert ("Funding", "-0.99500000 USDT (received, less paid)") in result.figures()
     assert result.equity.values[-1] - result.equity.values[2] == pytest.approx(-0.995)
     free = run(AtBars({1: lambda s: s.buy("10")}), bars, fees=0, funding=False)
     assert free.funding == 0
+    assert "Funding" not in dict(free.figures())
     late = run(AtBars({1: lambda s: s.buy("10")}), bars, fees=0, latency=50_000)
     assert late.fills[0].timestamp == T0 + MINUTE_MS + 50_000
     assert any("50000 ms" in text or "50,000 ms" in text for text in late.assumptions)

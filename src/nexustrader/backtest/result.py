@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -232,6 +232,7 @@ class BacktestResult:
             ("Max drawdown", f"{self.max_drawdown:.2%}"),
             ("Realised profit", f"{to_plain(self.realized_pnl)} {self.currency}, before fees"),
             ("Fees", fees or "none"),
+            *self._paid_besides(),
             ("Open position", open_positions or "none"),
         ]
         if self.user_errors:
@@ -243,6 +244,16 @@ class BacktestResult:
             ("Trace", f"{self.trace_hash} (seed {self.seed})"),
         ]
         return found
+
+    def _paid_besides(self) -> Iterator[tuple[str, str]]:
+        """What moved money without an execution, a cause a line; received is positive."""
+        sums: dict[str, dict[str, Decimal]] = {}
+        for paid in self.payments:
+            by_asset = sums.setdefault(paid.cause, {})
+            by_asset[paid.asset] = by_asset.get(paid.asset, Decimal(0)) + paid.amount
+        for cause, by_asset in sorted(sums.items()):
+            amounts = (f"{to_plain(amount)} {asset}" for asset, amount in sorted(by_asset.items()))
+            yield cause.capitalize(), f"{', '.join(amounts)} (received, less paid)"
 
     def render(self) -> str:
         """Figures and assumptions as plain text."""
