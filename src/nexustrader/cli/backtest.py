@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from nexustrader.cli import backtest_inputs as inputs
+from nexustrader.cli.backtest_data import sources, with_ticks
 
 if TYPE_CHECKING:
     from nexustrader.backtest import Backtest, BacktestResult
@@ -29,7 +30,15 @@ _messages = Console(stderr=True)
 Data = Annotated[
     list[str],
     typer.Option(
-        help="Klines (csv, csv.gz or zip); may be given several times, as SYMBOL=FILE for several symbols."
+        help="Klines (csv, csv.gz or zip), or the folder of a catalogue; may be given several times, as SYMBOL=FILE "
+        "for several symbols."
+    ),
+]
+Ticks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ticks",
+        help="Fill orders by these of the catalogue: quotes, trades or depth; may be given several times.",
     ),
 ]
 ReportPath = Annotated[
@@ -53,6 +62,7 @@ def backtest(
         Path, typer.Argument(help="A strategy program, or a file with one Strategy subclass.")
     ],
     data: Data,
+    ticks: Ticks = None,
     symbol: Annotated[
         str | None, typer.Option(help="What the data are of, e.g. BTCUSDT-PERP.BINANCE.")
     ] = None,
@@ -72,17 +82,17 @@ def backtest(
     with_check: WithCheck = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
 ) -> None:
-    """Run a strategy over recorded bars and print what came of it, with every assumption made."""
-    sources = inputs.sources(data, symbol)
+    """Run a strategy over recorded data and print what came of it, with every assumption made."""
+    files = sources(data, symbol)
     balances = dict(inputs.amounts(balance or []))
     settings = {
-        "data": sources,
+        "data": with_ticks(files, ticks or [], start, end),
         **inputs.settings_of(start, end, seed, balances, fee, leverage, latency),
     }
     if report is not None:
         _prepare(report)
     build = _builder(program, balances, settings, is_once=not (with_bands or with_check))
-    checked = _check(build, [file for files in sources.values() for file in files]) if with_check else None
+    checked = _check(build, [path for paths in files.values() for path in paths]) if with_check else None
     found = _found(build, checked, with_bands=with_bands)
     if report is not None:
         _write(found, report)

@@ -1,4 +1,4 @@
-"""What the commands around backtests are given: data, money, fees, and the user's program with its parameters."""
+"""What the commands around backtests are given: money, fees, and the user's program with its parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nexustrader import exchange
 from nexustrader.cli.load import load_program, run_file
 from nexustrader.config import BasicConfig, Config, MockConnectorConfig
 from nexustrader.constants import AccountType, ExchangeType, InstrumentType
-from nexustrader.error import DataError, EngineBuildError, InstrumentError, StrategyBuildError
+from nexustrader.error import EngineBuildError, InstrumentError, StrategyBuildError
 from nexustrader.schema import InstrumentId
 from nexustrader.strategy import Strategy
 
@@ -33,18 +33,6 @@ MOCK_TYPES = {
     InstrumentType.LINEAR: "LINEAR_MOCK",
     InstrumentType.INVERSE: "INVERSE_MOCK",
 }
-
-
-def sources(data: Iterable[str], symbol: str | None) -> dict[str, list[Path]]:
-    """Files by symbol. Raises DataError for files without one."""
-    found: dict[str, list[Path]] = {}
-    for text in data:
-        name, is_named, file = text.partition("=")
-        owner = name if is_named else symbol
-        if owner is None:
-            raise DataError(f"{text}: say what it is of with --symbol, or write --data SYMBOL={text}")
-        found.setdefault(owner, []).append(Path(file if is_named else text))
-    return found
 
 
 def amounts(texts: Iterable[str]) -> Iterator[tuple[str, Decimal]]:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from nexustrader.cli import backtest_inputs as inputs
+from nexustrader.cli.backtest_data import sources
 from nexustrader.error import EngineBuildError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def sweep(
 
     check_objective(objective)
     axes = dict(parse_axis(text) for text in param)
-    files = inputs.sources(data, symbol)
+    files = sources(data, symbol)
     balances = dict(inputs.amounts(balance or []))
     settings = inputs.settings_of(start, end, seed, balances, fee, leverage, latency)
     build = ProgramBuild(
