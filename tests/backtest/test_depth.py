@@ -493,3 +493,13 @@ def test_bars_do_not_depend_on_the_parts(market: Any, rows_per_part: int) -> Non
     whole, parted = (made(market, rows)[0].bars(KlineInterval.SECOND_1) for rows in (1 << 16, rows_per_part))
     for name in ("start", "open", "high", "low", "close"):
         assert getattr(whole, name).tolist() == getattr(parted, name).tolist()
+
+
+def test_updates_before_the_first_snapshot_make_no_book() -> None:
+    updates = [
+        (0, False, [(BID, 50.0, 1), (ASK, 150.0, 9)]),
+        (500, True, [(BID, 99.9, 5), (ASK, 100.1, 9)]),
+        (900, False, [(BID, 99.9, 6)]),
+    ]
+    result = play(Booked({10: at_market(BUY, "1"), 600: at_market(BUY, "1")}, hears="1"), depth(updates))
+    assert [price for _, price, *_ in fills(result)] == [100.1]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from backtest_setup import BUY, LIMIT, M1, PERP, SELL, Recording, config, flat_bars, run
+from backtest_setup import BUY, LIMIT, M1, PERP, SELL, AtBars, Recording, config, flat_bars, run
 
 from nexustrader.backtest import Backtest, BacktestResult
 from nexustrader.data.readers.binance_vision import read_klines
@@ -107,3 +107,8 @@ def test_a_year_of_minutes_runs_in_seconds(testdata: Path) -> None:
     assert len(result.fills) > 500
     assert result.user_errors == 0
     assert result.bars_per_s > 50_000  # several hundred thousand on an idle machine
+
+
+def test_a_reason_that_cannot_be_journalled_costs_no_result() -> None:
+    plan = {1: lambda strategy: strategy.halt_trading(ValueError("x"))}
+    assert run(AtBars(plan), flat_bars([100.0] * 5)).trace_hash

@@ -21,6 +21,7 @@ CLOSES = [100.0 + number for number in range(30)]
 MINUTES = flat_bars(CLOSES)
 M5 = KlineInterval.MINUTE_5
 FIVE_MS = 5 * MINUTE_MS
+HOUR_MS = 60 * MINUTE_MS
 
 
 def fives(first: int, count: int) -> Bars:
@@ -107,3 +108,56 @@ def test_bars_from_before_the_start_answer_and_those_after_now_do_not() -> None:
     strategy = Early()
     run(strategy, MINUTES, start=T0 + 7 * MINUTE_MS, end=T0 + 9 * MINUTE_MS)
     assert strategy.heard == [("7 106.0", 7 * MINUTE_MS)]
+
+
+def test_months_of_a_catalogue_answer_nothing(tmp_path: Path) -> None:
+    held = catalog(tmp_path / "c", MINUTES)
+    months = [1_696_118_400_000, 1_698_796_800_000, 1_701_388_800_000]
+    prices = dict.fromkeys(("open", "high", "low", "close"), [100.0] * 3)
+    table = {"time_ns": [one * 1_000_000 for one in months], **prices, "volume": [1.0] * 3}
+    held.write(PERP, "kline_1M", pl.DataFrame(table))
+    assert held.longer(PERP, KlineInterval.MINUTE_1) == []
+
+
+def hours(interval: KlineInterval, first: int, count: int, price: float = 100.0, off_ms: int = 0) -> Bars:
+    prices = dict.fromkeys(("open", "high", "low", "close"), price + np.arange(count))
+    start = T0 + off_ms + interval.milliseconds * np.arange(first, first + count)
+    table = {"start": start, **prices, "volume": np.ones(count)}
+    return build_bars(table, PERP, "the test", interval=interval)
+
+
+class AskingFor(Recording):
+    """Remembers the latest answer, as opening hours and closes."""
+
+    def __init__(self, interval: KlineInterval) -> None:
+        super().__init__()
+        self.interval = interval
+        self.answer: list[tuple[int, float]] = []
+
+    def on_start(self) -> None:
+        self.subscribe_kline(PERP, KlineInterval.HOUR_4)
+
+    def on_kline(self, kline: Any) -> None:
+        found = self.request_klines(PERP, self.interval, limit=3)
+        self.answer = [((one.start - T0) // HOUR_MS, one.close) for one in found]
+
+
+def test_given_bars_that_cannot_be_made_answer_alone() -> None:
+    strategy = AskingFor(KlineInterval.HOUR_6)
+    run(strategy, [hours(KlineInterval.HOUR_4, 0, 12), hours(KlineInterval.HOUR_6, -8, 16)])
+    assert [hour for hour, _ in strategy.answer] == [30, 36, 42]
+
+
+def test_given_bars_of_another_grid_are_refused_when_they_are_asked_for() -> None:
+    strategy = AskingFor(KlineInterval.DAY_1)
+    daily = hours(KlineInterval.DAY_1, -8, 12, off_ms=-8 * HOUR_MS)
+    result = run(strategy, [hours(KlineInterval.HOUR_4, 0, 12), daily])
+    assert (result.user_errors, strategy.answer) == (12, [])
+
+
+def test_a_whole_bar_that_is_given_goes_before_one_made_around_a_gap() -> None:
+    strategy = AskingFor(KlineInterval.DAY_1)
+    fine = hours(KlineInterval.HOUR_4, 0, 48)
+    holed = fine.where(~np.isin(np.arange(48), range(27, 30)))
+    run(strategy, [holed, hours(KlineInterval.DAY_1, 0, 8, price=500.0)], end=T0 + 6 * 24 * HOUR_MS)
+    assert strategy.answer == [(72, 123.0), (96, 504.0), (120, 135.0)]

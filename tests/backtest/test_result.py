@@ -170,6 +170,27 @@ def test_inverse_contracts_are_reckoned_in_base() -> None:
     assert result.equity.values.tolist() == [1.0, 1.0, 1.05]
 
 
+@pytest.mark.parametrize(("bought", "sold"), [("1", "0.999"), ("0.123", "0.122")])
+def test_spot_that_is_sold_again_is_a_closed_trade_though_its_fee_was_taken_of_it(
+    bought: str, sold: str
+) -> None:
+    class RoundTrips(Recording):
+        def on_start(self) -> None:
+            self.subscribe_kline(SPOT, KlineInterval.MINUTE_1)
+
+        def on_kline(self, kline: Kline) -> None:
+            super().on_kline(kline)
+            side, amount = (BUY, bought) if len(self.klines) % 2 else (SELL, sold)
+            self.create_order(SPOT, side, MARKET, Decimal(amount))
+
+    mock = MockConnectorConfig({"USDT": 100_000}, BinanceAccountType.SPOT_MOCK)
+    result = run(RoundTrips(), flat_bars([100.0, 110.0] * 10, symbol=SPOT), mock, fees=Decimal("0.001"))
+    assert (result.trades, result.wins) == (10, 10)
+    if bought == "1":
+        earned = result.balances["binance:SPOT_MOCK"]["USDT"] - 100_000
+        assert sum(trade.profit for trade in result.closed_trades) == earned
+
+
 def test_the_average_price_of_an_inverse_trade_is_harmonic() -> None:
     class Inverse(AtBars):
         def on_start(self) -> None:

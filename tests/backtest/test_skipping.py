@@ -363,8 +363,9 @@ def test_a_trade_one_tick_away_shows_the_queue_of_an_order() -> None:
 
 
 def test_the_clock_stands_at_the_last_tick_that_was_passed_over() -> None:
-    strategy, _ = equal_both_ways(BUY, "1", [flat_bars([50.0]), rows_of([(50.0, 51.0)] * 500)])
-    assert strategy.heard[-1] == ("stop", MINUTE_MS + 500)
+    ends_before = [flat_bars([50.0] * 2), rows_of([(50.0, 51.0)] * 500)]
+    strategy, _ = equal_both_ways(BUY, "1", ends_before)
+    assert strategy.heard[-1] == ("stop", 2 * MINUTE_MS)
 
 
 def test_ticks_that_nobody_hears_of_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,3 +376,39 @@ def test_ticks_that_nobody_hears_of_are_not_made(monkeypatch: pytest.MonkeyPatch
     backtest = Backtest(config(Placing(BUY, "1")), {PERP: [quotes]}, instruments={PERP: described(PERP)})
     backtest.run()
     assert len(seen) < 100
+
+
+class Short(Recording):
+    """Sells at the first kline, and hears of trades or not."""
+
+    def __init__(self, *, hears: bool) -> None:
+        super().__init__()
+        self.hears = hears
+
+    def on_start(self) -> None:
+        super().on_start()
+        if self.hears:
+            self.subscribe_trade(PERP)
+
+    def on_kline(self, kline: Kline) -> None:
+        super().on_kline(kline)
+        if len(self.klines) == 1:
+            self.create_order(PERP, SELL, MARKET, Decimal(3))
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_a_trade_between_two_ticks_liquidates_whether_it_is_passed_over_or_not(hears: bool) -> None:
+    calm, near = 600, 54.75  # a mark of 55, at a tick of 0.5
+    prices = np.array([50.0] * (calm + 1) + [near] + [50.0] * calm)
+    times = np.append([0], MINUTE_MS + 1 + np.arange(2 * calm + 1))
+    table = {
+        "time_ns": (T0 + times) * NS_PER_MS,
+        "price": prices,
+        "size": np.full(len(times), 2),
+        "is_buy": np.ones(len(times), bool),
+    }
+    data = {PERP: [build_trades(table, PERP, "the test")]}
+    wishes: dict[str, Any] = {"balances": {"USDT": 17.3}, "leverage": 20, "fees": 0, "funding": False}
+    (played, _), (passed, _) = (run(kind, Short(hears=hears), data, **wishes) for kind in (Walking, Looked))
+    assert len(played.fills) == 3
+    assert in_full(passed) == in_full(played)

@@ -15,6 +15,7 @@ from nexustrader.persistence.records import encode, encode_lines
 
 RECORDS_AT_ONCE = 256
 
+FromVenue = ev.OrderEvent | ev.PositionEvent
 Command = ev.Submit | ev.Cancel | ev.CancelAll | ev.Amend
 
 
@@ -40,8 +41,9 @@ class TraceJournal:
 
     def append(self, record: ev.Record) -> int:
         """Take one record; returns its number, from 1. Raises JournalError for a command that cannot be journalled."""
-        if isinstance(record, Command):
+        if not isinstance(record, FromVenue):
             encode(record)
+        if isinstance(record, Command):
             self.decisions.append(Decision(self._played_ms(), record))
         self._waiting.append(record)
         self._count += 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
+
 from nexustrader.backtest.aggregate import aggregate
 from nexustrader.constants import KlineInterval
 from nexustrader.data.bars import Bars, join_bars
-from nexustrader.error import InstrumentError
+from nexustrader.error import InstrumentError, KlineSupportedError
 from nexustrader.kernel.clock import VirtualClock
 from nexustrader.schema import Kline
 
@@ -63,10 +65,27 @@ class Past:
         """All bars of an interval. Raises KlineSupportedError for one that cannot be made of the data."""
         key = (symbol, interval)
         if key not in self._aggregated:
-            made = aggregate(self.own(symbol), interval)
+            own = self.own(symbol)
             given = [one for one in self._longer.get(symbol, ()) if one.interval is interval]
-            self._aggregated[key] = join_bars([*given, made]) if given else made
+            self._aggregated[key] = _joined(own, given[0]) if given else aggregate(own, interval)
         return self._aggregated[key]
+
+
+def _joined(own: Bars, given: Bars) -> Bars:
+    """Given bars, and in their place those made of `own` wherever nothing of these is missing."""
+    if own.step_ms and given.step_ms % own.step_ms and given.interval is not KlineInterval.MONTH_1:
+        return given  # none can be made
+    made = aggregate(own, given.interval)
+    if not len(made):
+        return given
+    if (given.start[0] - made.start[0]) % made.step_ms:
+        raise KlineSupportedError(
+            f"the {given.interval.value} bars given of {own.symbol} open at other times than those made of its "
+            f"{own.interval.value} bars; leave them out"
+        )
+    held = np.searchsorted(own.start, made.start + made.step_ms) - np.searchsorted(own.start, made.start)
+    is_whole = held * own.step_ms == made.step_ms
+    return join_bars([made.where(~is_whole), given, made.where(is_whole)])
 
 
 def no_data(symbol: str, history: Mapping[str, Bars]) -> InstrumentError:

@@ -49,12 +49,18 @@ class _Trip(msgspec.Struct):
     largest: int = 0
     profit: Decimal = ZERO
     fees: Decimal = ZERO
+    taken: Decimal = ZERO  # of what was bought, as fees
 
     @classmethod
     def of(cls, position: Position, instrument: SimInstrument) -> _Trip:
         """One that begins with the next fill."""
         is_inverse = instrument.kind == "inverse"
         return cls(position, _Leg(is_inverse), _Leg(is_inverse))
+
+    def is_flat(self, instrument: SimInstrument) -> bool:
+        """True when nothing is left that could be sold: spot buyers pay their fees in what they buy."""
+        left = instrument.amount(abs(self.position.lots))
+        return left - self.taken < instrument.lot if self.position.lots > 0 else not left
 
     def closed(self, instrument: SimInstrument, side: PositionSide, closed_ms: int) -> ClosedTrade:
         """The trade that has just ended."""
@@ -152,10 +158,13 @@ class Recorder:
         trip.profit += realized - paid
         trip.fees += paid
         trip.exit.add(closing, fill.price)
-        if before and trip.position.lots * before <= 0:
+        if instrument.kind == "spot" and fill.fee_currency == instrument.base:
+            trip.taken += fill.fee
+        if before and (trip.position.lots * before < 0 or (closing and trip.is_flat(instrument))):
             held = PositionSide.LONG if before > 0 else PositionSide.SHORT
             self.trades.append(trip.closed(instrument, held, fill.timestamp))
-            trip = self._trips[key] = _Trip.of(trip.position, instrument)
+            rest = trip.position if trip.position.lots * before < 0 else Position(instrument.symbol)
+            trip = self._trips[key] = _Trip.of(rest, instrument)
         if lots > closing:
             trip.opened_ms = trip.opened_ms or fill.timestamp
             trip.entry.add(lots - closing, fill.price)

@@ -48,6 +48,7 @@ class Backtest:
     config: as for an Engine; every private connector, real or mock, becomes a simulated account.
     data: {symbol: path(s), polars or pandas frame, or klines}; or klines, or Bars; or one of the former with `symbol`.
     Quotes, Trades and Depth, alone or in a list with bars: they fill the orders of their symbol, bars are only told of.
+    Ticks from before the first bar that is played, and from after the last one of their symbol, are left out.
     start, end: datetime, ISO text or ms; bars before `start` can still be requested by the strategy.
     balances: amounts by asset for every account, else those of mock connectors.
     fees: (maker, taker) or one fraction for both, or a FeeSchedule, else a mock's fee_rate or the instrument's own.

@@ -183,8 +183,12 @@ def sight_of_trades(trades: Trades, scale: Scale, *, has_quotes: bool) -> Sight:
         bid = np.rint(price[rows] / tick) - trades.is_buy[rows]
         return Touches(bid, size[rows], bid + 1, size[rows], 1, lot)
 
-    reach_ticks = NEAR_TICKS if has_quotes else NEAR_TICKS + 1
-    return Sight(prices=lambda rows: (price[rows], price[rows]), reach_ticks=reach_ticks, touches=touches)
+    def prices(rows: slice) -> tuple[Floats, Floats]:
+        # Without quotes they are marks as well, and those are on the grid: a price between two ticks may reach further.
+        marks = price[rows] if has_quotes else np.rint(price[rows] / tick) * tick
+        return marks, marks
+
+    return Sight(prices=prices, reach_ticks=NEAR_TICKS if has_quotes else NEAR_TICKS + 1, touches=touches)
 
 
 def _staying(rank: Floats, size: Floats, tick: float, lot: float) -> list[Level]:

@@ -67,19 +67,21 @@ def sources_of(data: Any, symbol: str | None, start: Moment = None, end: Moment 
     history = {} if others is None else bars_of(finest_of(others), symbol)
     longer = longer_of(others, history)
     interval = KlineInterval(one_interval(history)) if history else DERIVED
-    start_ms, end_ms = to_ms(start), to_ms(end)
-    quotes = _cut((one for one in ticks if isinstance(one, Quotes)), start_ms, end_ms)
-    trades = _cut((one for one in ticks if isinstance(one, Trades)), start_ms, end_ms)
-    depths = _cut((one for one in ticks if isinstance(one, Depth)), start_ms, end_ms)
-    if twice := ", ".join(quotes.keys() & depths.keys()):
-        raise DataError(f"quotes and depth of {twice} are given; leave out the quotes: the book has them")
     for one in sorted(ticks, key=lambda one: not isinstance(one, Trades)):  # a trade is better than a middle
         if one.symbol not in history:
             history[one.symbol] = one.bars(interval)
+    bars = played(history, start, end)
+    # The clock begins where the first bar opens: ticks from before it would be told with bars that closed after them.
+    start_ms, end_ms = min(int(one.start[0]) for one in bars.values()), to_ms(end)
+    quotes = _cut((one for one in ticks if isinstance(one, Quotes)), start_ms, end_ms, bars)
+    trades = _cut((one for one in ticks if isinstance(one, Trades)), start_ms, end_ms, bars)
+    depths = _cut((one for one in ticks if isinstance(one, Depth)), start_ms, end_ms, bars)
+    if twice := ", ".join(quotes.keys() & depths.keys()):
+        raise DataError(f"quotes and depth of {twice} are given; leave out the quotes: the book has them")
     return Sources(
         interval=interval.value,
         history=history,
-        bars=played(history, start, end),
+        bars=bars,
         quotes=quotes,
         trades=trades,
         depths=depths,
@@ -109,13 +111,20 @@ def _told_apart(data: Any) -> tuple[list[Ticks | Depth], Any]:
     return ticks, None if ticks and not others else others
 
 
-def _cut(ticks: Iterator[T], start_ms: int | None, end_ms: int | None) -> dict[str, T]:
-    """By symbol, and within the period. Raises DataError for two of one symbol."""
+def _cut(ticks: Iterator[T], start_ms: int, end_ms: int | None, bars: Mapping[str, Bars]) -> dict[str, T]:
+    """By symbol, up to and with its last close: what is filled later would be valued at a price from before.
+
+    Raises DataError for two of one symbol.
+    """
     found: dict[str, T] = {}
     for one in ticks:
         if one.symbol in found:
             raise DataError(f"{type(one).__name__.lower()} of {one.symbol} are given twice; join them before")
-        within: Any = one.between(start_ms, end_ms)
+        if one.symbol not in bars:
+            continue
+        own = bars[one.symbol]
+        closed_ms = int(own.start[-1]) + own.step_ms
+        within: Any = one.between(start_ms, min(closed_ms + 1, end_ms or closed_ms + 1))
         if len(within):
             found[one.symbol] = within
     return found

@@ -87,7 +87,11 @@ class Bars:
         high = int(np.searchsorted(self.start, closed_by_ms - self.step_ms, "right"))
         return self._rows(slice(max(0, high - count), high))
 
-    def _rows(self, rows: slice) -> Bars:
+    def where(self, rows: NDArray[np.bool_]) -> Bars:
+        """The bars that are marked."""
+        return self._rows(rows)
+
+    def _rows(self, rows: slice | NDArray[np.bool_]) -> Bars:
         columns: dict[str, Any] = {
             name: None if (column := getattr(self, name)) is None else column[rows] for name in COLUMNS
         }

@@ -237,11 +237,11 @@ class Catalog:
         return found
 
     def longer(self, symbol: str, than: KlineInterval) -> list[Bars]:
-        """The bars of every interval longer than one, each of the length of its own."""
+        """The bars of every interval longer than one, but for months, which differ in length."""
         longer = (
             series.kind.interval
             for series in self.series()
-            if series.symbol == symbol and series.kind.interval is not None
+            if series.symbol == symbol and series.kind.interval not in (None, KlineInterval.MONTH_1)
         )
         return [self.bars(symbol, one) for one in longer if one.milliseconds > than.milliseconds]
 

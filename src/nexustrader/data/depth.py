@@ -62,7 +62,8 @@ class DepthSource(Protocol):
     def parts(self, start_ns: int, end_ns: int, rows_max: int) -> Iterator[DepthRows]:
         """The rows before `end_ns`, about so many at a time, from the last snapshot on that is not after `start_ns`.
 
-        Without such a snapshot from the first row on.
+        Without such a snapshot from the first one on, since what comes before changes a book that is not known; where
+        there is none at all, from the first row on.
         """
 
     def count(self, start_ns: int, end_ns: int) -> int:
@@ -138,10 +139,11 @@ class HeldDepth:
 
     def _begin(self, start_ns: int) -> int:
         before = int(np.searchsorted(self.rows.time_ns, start_ns, "right"))
-        snapshots = np.flatnonzero(self.rows.is_snapshot[:before])
+        snapshots = np.flatnonzero(self.rows.is_snapshot)
         if not len(snapshots):
             return 0
-        return int(np.append([0], np.flatnonzero(self.rows.is_last[: snapshots[-1]]) + 1)[-1])
+        latest = max(0, int(snapshots.searchsorted(before)) - 1)
+        return int(np.append([0], np.flatnonzero(self.rows.is_last[: snapshots[latest]]) + 1)[-1])
 
     def count(self, start_ns: int, end_ns: int) -> int:
         low, high = np.searchsorted(self.rows.time_ns, [start_ns, end_ns], "left")

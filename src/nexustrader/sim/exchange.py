@@ -374,6 +374,8 @@ class SimExchange:
     def _unaffordable(self, market: QuotedMarket, order: SimOrder) -> Refused | None:
         """Why the account cannot afford the order, or None. Market orders are reckoned at what they would pay."""
         self._markets.mark(market)
+        for position in self.ledger.positions():  # what they have lost is not available any more
+            self._markets.mark(self._markets.known(position.symbol))
         symbol = market.instrument.symbol
         price: Decimal | None = None
         if order.price is None:

@@ -9,6 +9,7 @@ shallow books on spot) the local one stands for it.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,8 @@ class _Line(msgspec.Struct):
     asks: list[tuple[str, str]] = []
 
 
+UPDATES_REMEMBERED_MAX = 4_096  # of which an answer to a depth request may be
+
 _decode = msgspec.json.Decoder(_Line).decode
 _TRADE_COLUMNS = (TIME, LOCAL, ID, "price", "size", "side")
 
@@ -103,6 +106,7 @@ class _Rows:
     def __init__(self, wish: Wish) -> None:
         self._size = wish.contract_size
         self._time_ns = 0  # of the last frame that has one
+        self._updates: deque[tuple[int, int]] = deque(maxlen=UPDATES_REMEMBERED_MAX)  # id and time of each
         self._book = BookRows()
         self._quotes = RowBuffer((TIME, LOCAL, ID, "bid", "bid_size", "ask", "ask_size"), QUOTE.schema)
         self._trades = RowBuffer(_TRADE_COLUMNS, TRADE.schema)
@@ -138,6 +142,7 @@ class _Rows:
 
     def _add_update(self, row: int, time_ns: int, local_ns: int, data: _Data) -> None:
         ids = data.u, data.U - 1 if data.pu is None else data.pu
+        self._updates.append((data.u, time_ns))
         self._add_book(row, time_ns, local_ns, ids, data.b, data.a)
 
     def _add_book(
@@ -188,9 +193,16 @@ class _Rows:
         rows.add(row, bar.t * NS_PER_MS, *prices, *volumes, bar.n)
 
     def add_answer(self, row: int, local_ns: int, line: _Line) -> None:
-        """The answer of a depth request."""
-        time_ns = (line.T or line.E) * NS_PER_MS or self._time_ns or local_ns
+        """The answer of a depth request, which may come behind updates that are newer than it."""
+        time_ns = (line.T or line.E) * NS_PER_MS or self._time_of(line.lastUpdateId or 0) or local_ns
         self._add_book(row, time_ns, local_ns, (line.lastUpdateId or 0, None), line.bids, line.asks)
+
+    def _time_of(self, update_id: int) -> int:
+        """When the book was that of an update: the time of the last one that it has, else of the first one known."""
+        known = next((time_ns for one, time_ns in reversed(self._updates) if one <= update_id), None)
+        if known is None:
+            known = self._updates[0][1] if self._updates else self._time_ns
+        return known
 
     def chunks(self, least: int) -> Iterator[Chunk]:
         """What has at least so many rows."""
