@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import book_side
-from harness import machine, median, pin
+from harness import config_of, machine, median, pin
 
 SYMBOL = "BTCUSDT-PERP.BINANCE"
 SEED = 20_240_607
@@ -190,11 +190,8 @@ def run_ours(work: str, count: int) -> dict[str, Any]:
     import numpy as np
 
     from nexustrader.backtest import Backtest
-    from nexustrader.config import BasicConfig, Config, PrivateConnectorConfig
-    from nexustrader.constants import ExchangeType
     from nexustrader.data.bars import build_bars
     from nexustrader.data.ticks import build_quotes
-    from nexustrader.exchange import BinanceAccountType
 
     cross, placer = strategies()
     strategy = cross() if work == "bars" else placer(hears_quotes=work == "quotes")
@@ -208,14 +205,7 @@ def run_ours(work: str, count: int) -> dict[str, Any]:
         sides = {"bid": raw["bid"], "ask": raw["ask"], "bid_size": raw["bsz"], "ask_size": raw["asz"]}
         times = np.asarray(raw["ts"]).astype(np.int64)
         made = lambda: build_quotes({"time_ns": times, **sides}, SYMBOL, "the benchmark")  # noqa: E731
-    config = Config(
-        strategy_id="bench",
-        user_id="bench",
-        strategy=strategy,
-        basic_config={ExchangeType.BINANCE: BasicConfig(api_key="bench", secret="bench")},
-        public_conn_config={},
-        private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(BinanceAccountType.USD_M_FUTURE)]},
-    )
+    config = config_of(strategy)
     backtest = Backtest(config, made(), balances={"USDT": 100_000_000}, fees=FEE, funding=False)
     ready = time.perf_counter()
     result = backtest.run()

@@ -11,6 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from harness import config_of
+
 SYMBOL = "BTCUSDT-PERP.BINANCE"
 SEED = 20_240_607
 START_NS = 1_600_000_000_000 * 1_000_000
@@ -114,23 +116,13 @@ def run(count: int) -> dict[str, Any]:
     """One run in this process."""
     begun = time.perf_counter()
     from nexustrader.backtest import Backtest
-    from nexustrader.config import BasicConfig, Config, PrivateConnectorConfig
-    from nexustrader.constants import ExchangeType
-    from nexustrader.exchange import BinanceAccountType
     from nexustrader.sim.fees import flat_fees
     from nexustrader.sim.latency import Latency
     from nexustrader.sim.queue_power import PowerQueue
 
     depth, trades = feed(count)
     strategy = maker()
-    config = Config(
-        strategy_id="bench",
-        user_id="bench",
-        strategy=strategy,
-        basic_config={ExchangeType.BINANCE: BasicConfig(api_key="bench", secret="bench")},
-        public_conn_config={},
-        private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(BinanceAccountType.USD_M_FUTURE)]},
-    )
+    config = config_of(strategy)
     backtest = Backtest(
         config,
         {SYMBOL: [depth, trades]},

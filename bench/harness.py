@@ -23,6 +23,22 @@ def pin(cpu: int) -> None:
         os.sched_setaffinity(0, {cpu})
 
 
+def config_of(strategy: Any) -> Any:
+    """A config for backtests: one account of USD-M futures. Imported here, so that a side counts its own imports."""
+    from nexustrader.config import BasicConfig, Config, PrivateConnectorConfig
+    from nexustrader.constants import ExchangeType
+    from nexustrader.exchange import BinanceAccountType
+
+    return Config(
+        strategy_id="bench",
+        user_id="bench",
+        strategy=strategy,
+        basic_config={ExchangeType.BINANCE: BasicConfig(api_key="bench", secret="bench")},
+        public_conn_config={},
+        private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(BinanceAccountType.USD_M_FUTURE)]},
+    )
+
+
 class Child:
     """A helper process that prints one line when it is ready."""
 

@@ -23,7 +23,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from harness import machine, pin, run_side
+from harness import config_of, machine, pin, run_side
 
 SYMBOL = "BTCUSDT-PERP.BINANCE"
 SIDES = ("table", "catalogue", "report")
@@ -156,19 +156,9 @@ def cross_of(fast: int, slow: int) -> Any:
 def run_side_of(side: str, count: int, spans: tuple[int, int], folder: str) -> dict[str, Any]:
     """One run in this process."""
     from nexustrader.backtest import Backtest
-    from nexustrader.config import BasicConfig, Config, PrivateConnectorConfig
-    from nexustrader.constants import ExchangeType
-    from nexustrader.exchange import BinanceAccountType
 
     strategy, imports_mb = cross_of(*spans), peak_mb()
-    config = Config(
-        strategy_id="bench",
-        user_id="bench",
-        strategy=strategy,
-        basic_config={ExchangeType.BINANCE: BasicConfig(api_key="bench", secret="bench")},
-        public_conn_config={},
-        private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(BinanceAccountType.USD_M_FUTURE)]},
-    )
+    config = config_of(strategy)
     data: Any = table_bars(count) if side == "table" else folder
     backtest = Backtest(config, data, symbol=SYMBOL, balances={"USDT": 100_000_000}, fees=FEE, funding=False)
     data_mb, begun, cpu = peak_mb(), time.perf_counter(), time.process_time()

@@ -317,7 +317,7 @@ class BarFeed:
         stage.clock.step_to(close_ms * NS_PER_MS)
         for venue in stage.venues.values():
             for kline in quiet:
-                venue.on_quiet_bar(kline)
+                venue.on_bar(kline)
         for kline in closing:
             stage.market.on_close(kline)
         stage.clock.run_soon()

@@ -1,7 +1,7 @@
 """The journal of a backtest: every record is encoded as any journal would, hashed, and then forgotten.
 
-Commands alone are kept: they are what the strategy decided, and what may hold values that cannot be journalled. Facts
-come from the simulated venue; they are encoded many at a time.
+Commands alone are kept: they are what the strategy decided. Whatever may hold a value of the user's is checked at once;
+facts come from the simulated venue, and are encoded many at a time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TraceJournal:
         self._waiting: list[ev.Record] = []  # to be hashed
 
     def append(self, record: ev.Record) -> int:
-        """Take one record; returns its number, from 1. Raises JournalError for a command that cannot be journalled."""
+        """Take one record; returns its number, from 1. Raises JournalError for what cannot be journalled."""
         if not isinstance(record, FromVenue):
             encode(record)
         if isinstance(record, Command):

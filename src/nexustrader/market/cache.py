@@ -87,9 +87,8 @@ class Cache:
         return slots[kind]
 
     def put_kline(self, kline: Kline) -> None:
-        self._kline[kline.symbol, kline.interval._value_] = (
-            kline  # what `.value` looks up, at a tenth of its cost
-        )
+        # `_value_` is what `.value` looks up, at a tenth of its cost.
+        self._kline[kline.symbol, kline.interval._value_] = kline
 
     def bookl1(self, symbol: str) -> BookL1 | None:
         """The latest best bid and ask; None before the first."""

@@ -43,7 +43,7 @@ from nexustrader.sim.quoted import News, QuotedMarket, Trail
 from nexustrader.sim.register import Register
 from nexustrader.sim.reporter import Booked, Reporter
 from nexustrader.sim.settings import Keeper, SavedAccount, SimSettings
-from nexustrader.sim.ticks import Tick, bar_ticks
+from nexustrader.sim.ticks import Tick
 from nexustrader.sim.types import MatchEvent, Rejected, Side, SimOrder
 from nexustrader.sim.upkeep import Upkeep
 
@@ -161,17 +161,6 @@ class SimExchange:
             self._upkeep.check(symbol, market.sim.price(tick.price))
 
     def on_bar(self, bar: Kline) -> None:
-        """A whole bar at once: its path is walked where it matters, else only its end does."""
-        market = self._markets.get(bar.symbol)
-        if market is None:
-            return
-        if not self.minds(bar):
-            self.on_quiet_bar(bar)
-            return
-        for tick in bar_ticks(bar, market.tick, market.lot):
-            self.on_tick(bar.symbol, tick)
-
-    def on_quiet_bar(self, bar: Kline) -> None:
         """A whole bar that it does not mind: only its end is kept."""
         market = self._markets.get(bar.symbol)
         if market is not None:
@@ -373,10 +362,9 @@ class SimExchange:
 
     def _unaffordable(self, market: QuotedMarket, order: SimOrder) -> Refused | None:
         """Why the account cannot afford the order, or None. Market orders are reckoned at what they would pay."""
-        self._markets.mark(market)
-        for position in self.ledger.positions():  # what they have lost is not available any more
-            self._markets.mark(self._markets.known(position.symbol))
         symbol = market.instrument.symbol
+        for name in dict.fromkeys((symbol, *(held.symbol for held in self.ledger.positions()))):
+            self._markets.mark(self._markets.known(name))  # what another position has lost is not available
         price: Decimal | None = None
         if order.price is None:
             price = market.price_to_pay(order, self._slippage)

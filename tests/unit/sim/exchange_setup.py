@@ -14,6 +14,7 @@ from nexustrader.schema import BookL1, Kline, Trade
 from nexustrader.sim.exchange import SimExchange
 from nexustrader.sim.reporter import Booked
 from nexustrader.sim.settings import SimSettings
+from nexustrader.sim.ticks import bar_ticks
 
 PERP, SPOT, INVERSE = "BTCUSDT-PERP.BINANCE", "BTCUSDT.BINANCE", "BTCUSD-PERP.BINANCE"
 START_MS = 1_700_000_000_000
@@ -151,6 +152,15 @@ class Bench:
     def cancel_all(self, symbol: str = PERP) -> None:
         self.venue.cancel_all(ev.CancelAll(account=self.venue.account, symbol=symbol, timestamp=self.now()))
         self.clock.run_soon()
+
+    def play_bar(self, bar: Kline) -> None:
+        """As a backtest plays it: point by point where the venue minds."""
+        if not self.venue.minds(bar):
+            self.venue.on_bar(bar)
+            return
+        known = INSTRUMENTS[bar.symbol]
+        for tick in bar_ticks(bar, float(known.tick), float(known.lot)):
+            self.venue.on_tick(bar.symbol, tick)
 
     # -- what was heard
 

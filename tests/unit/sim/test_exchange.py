@@ -183,7 +183,7 @@ def test_a_bar_fills_what_its_path_goes_through_and_not_what_it_only_touches() -
     bench = quoted()
     through = bench.order(BUY, LIMIT, "0.5", "98")
     touched = bench.order(BUY, LIMIT, "0.5", "97.5")
-    bench.venue.on_bar(bar(100.0, 101.0, 97.5, 99.0))
+    bench.play_bar(bar(100.0, 101.0, 97.5, 99.0))
     assert bench.fills(through) == [("98.0", "0.500")]
     assert bench.fills(touched) == []
     oid = bench.order(BUY, MARKET, "0.1")
@@ -212,7 +212,7 @@ def test_a_bar_price_that_only_touches_an_order_never_fills_it(side: OrderSide) 
 
 def test_a_bar_without_resting_orders_leaves_its_close_as_the_book() -> None:
     bench = Bench()
-    bench.venue.on_bar(bar(100.0, 101.0, 97.5, 100.9))
+    bench.play_bar(bar(100.0, 101.0, 97.5, 100.9))
     assert bench.fills(bench.order(BUY, MARKET, "0.1")) == [("100.9", "0.100")]
 
 

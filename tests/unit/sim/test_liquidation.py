@@ -200,7 +200,7 @@ def test_the_low_of_a_bar_counts_though_its_close_recovers() -> None:
     for low, is_liquidated in ((90.5, False), (90.3, True)):
         made = bench()
         made.order(BUY, MARKET, "100")
-        made.venue.on_bar(bar(100, 101, low, 100.5))
+        made.play_bar(bar(100, 101, low, 100.5))
         assert (wallet(made) == 0) is is_liquidated
         assert (made.venue.ledger.position_lots(PERP) == 0) is is_liquidated
 

@@ -41,7 +41,7 @@ def test_impact_grows_with_the_root_of_the_part_of_the_bar() -> None:
     fills = []
     for amount in ("1", "4", "16"):
         bench = Bench(assumed=Assumptions(slippage=SquareRootImpact(0.1)))
-        bench.venue.on_bar(bar(100, 101, 99, 100.1, volume=1_600.0))
+        bench.play_bar(bar(100, 101, 99, 100.1, volume=1_600.0))
         fills += bench.fills(bench.order(BUY, MARKET, amount))
     # A tenth of the ask of 100.2 x 1/40, 1/20 and 1/10, each rounded up.
     assert fills == [("100.5", "1.000"), ("100.8", "4.000"), ("101.3", "16.000")]
