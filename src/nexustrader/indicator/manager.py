@@ -80,8 +80,12 @@ class IndicatorManager:
         Registered again for a symbol it is fed this kind of data as well. Raises StrategyBuildError for what is no
         fitting indicator, ValueError for its name, and what a subscription raises.
         """
-        detail = self._check(indicator, kind, symbols)
-        self._market.subscribe(kind, symbols, detail, ready=True, ready_timeout_s=0)
+        self._check(indicator, kind)
+        together: dict[str, list[str]] = {}
+        for symbol in symbols:
+            together.setdefault(self._detail(indicator, kind, symbol), []).append(symbol)
+        for detail, names in together.items():
+            self._market.subscribe(kind, names, detail, ready=True, ready_timeout_s=0)
         registered = self._known(indicator)
         found = {symbol: self._one_for(symbol, registered, is_alone=len(symbols) == 1) for symbol in symbols}
         for symbol, one in found.items():
@@ -89,8 +93,8 @@ class IndicatorManager:
                 self._add(symbol, one, kind)
         return found
 
-    def _check(self, indicator: Any, kind: DataType, symbols: Sequence[str]) -> str:
-        """The detail of the streams that are needed."""
+    def _check(self, indicator: Any, kind: DataType) -> None:
+        """Refuse what is no indicator for this kind of data."""
         if not isinstance(indicator, Indicator):
             raise StrategyBuildError(f"register_indicator needs an Indicator, got {indicator!r}")
         name, handler = type(indicator).__name__, HANDLERS.get(kind)
@@ -100,17 +104,18 @@ class IndicatorManager:
         checked_name(indicator.name)
         if getattr(getattr(indicator, handler), "__func__", None) is getattr(Indicator, handler):
             raise StrategyBuildError(f"{name} is registered for {kind.name} and does not define {handler}")
-        if kind is DataType.BOOKL2:
-            held = (self._market.detail_of(kind, symbol) for symbol in symbols)
-            return next((one for one in held if one), BookLevel.L5.value)
-        if kind is not DataType.KLINE:
-            return ""
-        if not isinstance(indicator.kline_interval, KlineInterval):
+        if kind is DataType.KLINE and not isinstance(indicator.kline_interval, KlineInterval):
             raise StrategyBuildError(
                 f"{name} is registered for KLINE and its kline_interval is {indicator.kline_interval!r}; give it a "
                 "KlineInterval"
             )
-        return indicator.kline_interval.value
+
+    def _detail(self, indicator: Indicator, kind: DataType, symbol: str) -> str:
+        """The detail of the stream that is needed; of books the levels that are wanted already."""
+        if kind is DataType.BOOKL2:
+            return self._market.detail_of(kind, symbol) or BookLevel.L5.value
+        interval = indicator.kline_interval if kind is DataType.KLINE else None
+        return "" if interval is None else interval.value
 
     def _known(self, indicator: Indicator) -> _Registered:
         known = self._registered.get(id(indicator))

@@ -415,3 +415,15 @@ async def test_a_later_symbol_gets_a_fresh_one(site: Site) -> None:
     assert other is not ema
     assert (numbers(other), other.is_warmed_up) == ([], False)
     assert site.register(ema, A, B) == {A: ema, B: other}
+
+
+class Books(Indicator):
+    def handle_bookl2(self, bookl2: object) -> None: ...
+
+
+@site_test
+async def test_each_symbol_gets_the_levels_that_it_has(site: Site) -> None:
+    for symbol, levels in ((A, "20"), (B, "10")):
+        site.market.subscribe(DataType.BOOKL2, [symbol], levels, ready=True, ready_timeout_s=0)
+    site.register(Books(), A, B, kind=DataType.BOOKL2)
+    assert [(one.symbol, one.detail) for one in site.port.subscribed] == [(A, "20"), (B, "10")]
