@@ -18,6 +18,7 @@ from nexustrader.config import (
 )
 from nexustrader.constants import AccountType, ExchangeType
 from nexustrader.credentials.required import Credentials, require_credentials
+from nexustrader.domain.instrument import Instrument
 from nexustrader.error import EngineBuildError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import MarketPort, VenuePort
@@ -68,7 +69,8 @@ class Connections:
                 if isinstance(private, MockConnectorConfig):
                     _require_market(config, exchange, private)
                 else:
-                    self._ensure_feed(exchange, private.account_type)
+                    for public_type in load_venue(exchange).public_types(private.account_type):
+                        self._ensure_feed(exchange, public_type)
                     self._require_credentials(exchange, private)  # before anything is asked of the network
         await all_or_none(*(feed.load_instruments() for feed in self.feeds.values()))
         for (exchange, account_type), feed in self.feeds.items():
@@ -166,7 +168,9 @@ class Connections:
         found = self._credentials[key]
         self.fingerprints[key] = found.fingerprint
         signer = venue.make_signer(found.api_key, found.secret, found.passphrase)
-        instruments = self.feeds[exchange, connector.account_type].instruments
+        instruments: dict[str, Instrument] = {}
+        for public in venue.public_types(connector.account_type):
+            instruments |= self.feeds[exchange, public].instruments
 
         def gateway_over(transport: Transport) -> Gateway:
             session = self._session(
@@ -262,6 +266,7 @@ def redirected(venue: Venue, exchange: ExchangeType, account_type: AccountType) 
         rest=redirect(plain.rest, exchange, name),
         stream=redirect(plain.stream, exchange, name),
         trade=redirect(plain.trade, exchange, name) if plain.trade is not None else None,
+        private=redirect(plain.private, exchange, name) if plain.private is not None else None,
     )
 
 

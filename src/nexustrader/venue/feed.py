@@ -22,7 +22,7 @@ from nexustrader.schema import Kline, Ticker
 from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Deliver, Endpoints, Venue
 from nexustrader.venue.staleness import STALE_MS_MAX, Silences
-from nexustrader.venue.stream import Stream
+from nexustrader.venue.stream import Stream, pulse_of
 from nexustrader.venue.transport import Transport
 
 BAD_FRAMES_LOGGED_MAX = 20
@@ -72,6 +72,7 @@ class _Socket:
             on_frame=self._on_frame,
             on_up=self._on_up,
             on_down=self._on_down,
+            pulse=pulse_of(venue.spec),
         )
         self._name = name
 
@@ -254,11 +255,13 @@ class Feed:
 
     async def load_instruments(self) -> dict[str, Instrument]:
         """Fetch and keep the venue's instruments, by symbol. Raises what `RestSession.ask` raises."""
-        reply = await self._session.ask(self._venue.instruments_request(self._type))
-        instruments, problems = self._venue.parse_instruments(self._type, reply.body)
-        for problem in problems[:BAD_FRAMES_LOGGED_MAX]:
-            _log.warning(f"{self._type.value}: {problem}")
-        self.instruments = {i.symbol: i for i in instruments}
+        found: dict[str, Instrument] = {}
+        for body in await self._session.ask_whole(self._venue.instruments_requests(self._type)):
+            instruments, problems = self._venue.parse_instruments(self._type, body)
+            found.update((i.symbol, i) for i in instruments)
+            for problem in problems[:BAD_FRAMES_LOGGED_MAX]:
+                _log.warning(f"{self._type.value}: {problem}")
+        self.instruments = found
         return self.instruments
 
     def subscribe(self, stream: DataStream) -> None:
@@ -394,9 +397,7 @@ class Feed:
     async def _klines_page(
         self, instrument: Instrument, interval: str, limit: int, start_ms: int | None, end_ms: int | None
     ) -> list[Kline]:
-        request = self._venue.klines_request(
-            self._type, instrument.venue_symbol, interval, limit, start_ms, end_ms
-        )
+        request = self._venue.klines_request(self._type, instrument, interval, limit, start_ms, end_ms)
         # Race: a bar that closes while the answer is under way is still open in it. So by the time of asking, and by
         # the clock that is behind.
         asked_ms = min(self._clock.timestamp_ms(), self._session.time.now_ms())
@@ -405,7 +406,7 @@ class Feed:
 
     async def request_ticker(self, symbol: str) -> Ticker:
         instrument = self._instrument(symbol)
-        reply = await self._session.ask(self._venue.ticker_request(self._type, instrument.venue_symbol))
+        reply = await self._session.ask(self._venue.ticker_request(self._type, instrument))
         if not reply.ok:
             raise OutcomeUnknown(f"no ticker of {symbol}: {reply.message}")
         return self._venue.parse_ticker(instrument, reply.body)

@@ -17,6 +17,7 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import (
+    AuthFailed,
     Denied,
     EngineBuildError,
     InstrumentError,
@@ -30,15 +31,15 @@ from nexustrader.kernel.ports import Clock, VenueSink
 from nexustrader.kernel.redaction import redact
 from nexustrader.kernel.tasks import TaskManager
 from nexustrader.venue.classify import conclude, reason_of, rule_of
+from nexustrader.venue.dialogue import Dialogue
 from nexustrader.venue.requests import PendingRequests
 from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Endpoints, Reply, Request, UserStreamKind, Venue
-from nexustrader.venue.stream import Stream
+from nexustrader.venue.stream import Stream, pulse_of
 from nexustrader.venue.transport import Transport
-from nexustrader.venue.user_stream import ListenKeyStream, TradeSocketStream, UserStream
+from nexustrader.venue.user_stream import ListenKeyStream, PrivateSocketStream, TradeSocketStream, UserStream
 
 START_TIMEOUT_S = 20.0
-FILLS_PAGES_MAX = 20
 ORDER_KINDS: Mapping[type, CommandKind] = {
     ev.Submit: CommandKind.CREATE,
     ev.Cancel: CommandKind.CANCEL,
@@ -78,7 +79,7 @@ class Gateway:
         self._venue = venue
         self._type = account_type
         self._instruments = instruments
-        self._by_venue_symbol = {i.venue_symbol: i for i in instruments.values()}
+        self._resolve = {venue.key_of(i): i for i in instruments.values()}.get
         self._session = session
         self._signer = session.signer
         self._clock = clock
@@ -100,16 +101,23 @@ class Gateway:
                 on_frame=self._on_trade_frame,
                 on_up=self._on_trade_up,
                 on_down=self._on_trade_down,
+                pulse=pulse_of(venue.spec),
             )
+        self._dialogue = Dialogue(account, venue, self._signer, session.time, self._send_trade)
         self._user = self._make_user_stream(endpoints, transport, entropy)
 
     def _make_user_stream(self, endpoints: Endpoints, transport: Transport, entropy: Any) -> UserStream:
-        common = (self.account, self._venue, self._type, self._by_venue_symbol.get, self._deliver)
-        if self._venue.user_stream(self._type) is UserStreamKind.TRADE_SOCKET:
-            return TradeSocketStream(
-                *common, self._send_trade, self._drop_trade, self._signer, self._session.time.now_ms
+        common = (self.account, self._venue, self._type, self._resolve, self._deliver)
+        kind = self._venue.user_stream(self._type)
+        if kind is UserStreamKind.TRADE_SOCKET:
+            return TradeSocketStream(*common, self._drop_trade)
+        if kind is UserStreamKind.LISTEN_KEY:
+            return ListenKeyStream(*common, endpoints.stream, self._session, transport, self._tasks, entropy)
+        if endpoints.private is None:
+            raise EngineBuildError(
+                f"account {self.account}: the venue names no address of its private socket"
             )
-        return ListenKeyStream(*common, endpoints.stream, self._session, transport, self._tasks, entropy)
+        return PrivateSocketStream(*common, endpoints.private, self._session, transport, self._tasks, entropy)
 
     def attach(self, sink: VenueSink) -> None:
         self._sink = sink
@@ -170,7 +178,7 @@ class Gateway:
     # -- commands --------------------------------------------------------------------------------------------
 
     def submit(self, command: ev.Submit) -> None:
-        if wait_ms := self._session.order_wait_ms(1):
+        if wait_ms := self._session.order_wait_ms(self._pool_of(command.symbol), 1):
             reason = f"order rate limit reached, free again in {wait_ms} ms"
             self._finish(command, Conclusion.NOT_SENT, reason)
         elif command.route is Route.WS:
@@ -219,7 +227,7 @@ class Gateway:
             return
         self._pending.add(request_id, command)
         if type(command) is ev.Submit:
-            self._session.limiter.spend("orders", 1, self._clock.timestamp_ms())
+            self._session.limiter.spend(self._pool_of(command.symbol), 1, self._clock.timestamp_ms())
 
     def _by_rest(self, command: ev.Command, build: Callable[[Instrument], Request | None]) -> None:
         request = self._built(command, build)
@@ -262,11 +270,10 @@ class Gateway:
         else:
             self._on_reply(command, reply)
 
-    def _send_trade(self, build: Callable[[str], bytes]) -> None:
-        """Let the user stream speak on the order socket: `build(request_id) -> frame`."""
+    def _send_trade(self, frame: bytes) -> None:
         if self._trade is None:
             raise NotSent(f"{self.account} has no order socket")
-        self._trade.send(build(f"u{next(self._ids)}"))
+        self._trade.send(frame)
 
     def _drop_trade(self, reason: str) -> None:
         if self._trade is not None:
@@ -279,6 +286,10 @@ class Gateway:
             raise InstrumentError(
                 f"{symbol} is not traded on {self._type.value} now: it is another account's symbol, or was delisted"
             ) from None
+
+    def _pool_of(self, symbol: str) -> str:
+        instrument = self._instruments.get(symbol)
+        return self._venue.order_pool(instrument) if instrument is not None else ""
 
     # -- conclusions -----------------------------------------------------------------------------------------
 
@@ -329,12 +340,17 @@ class Gateway:
     # -- order socket ----------------------------------------------------------------------------------------
 
     async def _on_trade_up(self, _reconnected: bool) -> None:
-        await self._user.on_trade_up()
+        try:
+            await self._dialogue.log_on()
+        except AuthFailed as error:
+            raise NotSent(str(error)) from None  # the private stream says the same, and ends the start
+        await self._user.on_trade_up(self._dialogue)
 
     def _on_trade_down(self, reason: str) -> None:
         # Race: a reply may have been on its way when the socket closed. What was sent is UNKNOWN, never failed.
         for command in self._pending.take_all():
             self._finish(command, Conclusion.UNKNOWN, f"the order socket closed before the reply: {reason}")
+        self._dialogue.end()
         self._user.on_trade_down(reason)
 
     def _on_ack_timeout(self, command: ev.Command) -> None:
@@ -351,13 +367,12 @@ class Gateway:
         if answer is None:
             self._user.on_trade_frame(raw)
             return
+        if self._dialogue.on_reply(answer):
+            return
         if answer.request_id is None:
             _log.warning(
                 f"{self.account}: the venue answered no request in particular: {reason_of(answer.reply)}"
             )
-            return
-        if answer.request_id.startswith("u"):
-            self._user.on_trade_reply(answer.reply)
             return
         if not answer.reply.ok:
             self._heed(answer.reply)
@@ -394,43 +409,39 @@ class Gateway:
     # -- queries ---------------------------------------------------------------------------------------------
 
     async def query_order(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
-        instrument = self._instrument(symbol)
-        reply = await self._session.ask(
-            self._venue.query_order_request(self._type, instrument.venue_symbol, oid, eid)
-        )
-        if not reply.ok:
-            return None
-        orders = self._venue.parse_orders(self._type, self.account, self._by_venue_symbol.get, reply.body)
-        return orders[0] if orders else None
+        for request in self._venue.query_order_requests(self._type, self._instrument(symbol), oid, eid):
+            reply = await self._session.ask(request)
+            orders = self._orders_in(reply.body) if reply.ok else []
+            if orders:
+                return orders[0]
+        return None
 
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         if eid is None:
             return []
-        instrument = self._instrument(symbol)
-        reply = await self._session.ask(self._venue.fills_request(self._type, instrument.venue_symbol, eid))
-        return self._venue.parse_fills(self._type, self.account, oid, self._by_venue_symbol.get, reply.body)
+        return await self._fills(self._venue.fills_request(self._type, self._instrument(symbol), eid), oid)
 
     async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
+        return await self._fills(
+            self._venue.fills_since_request(self._type, self._instrument(symbol), since_ms), ""
+        )
+
+    async def _fills(self, request: Request, oid: str) -> list[ev.OrderEvent]:
         """Page by page. Raises what a page raises, and OutcomeUnknown for too many: half an answer is none."""
-        native, found, after = self._instrument(symbol).venue_symbol, [], None
-        for _ in range(FILLS_PAGES_MAX):
-            reply = await self._session.ask(
-                self._venue.fills_since_request(self._type, native, since_ms, after)
-            )
-            page = self._venue.parse_fills(
-                self._type, self.account, "", self._by_venue_symbol.get, reply.body
-            )
-            found += page
-            last = page[-1].fill if len(page) >= self._venue.spec.fills_page else None
-            if last is None:
-                return found
-            after = last.trade_id
-        raise OutcomeUnknown(f"{symbol} has more than {FILLS_PAGES_MAX} pages of executions since {since_ms}")
+        parse, resolve = self._venue.parse_fills, self._resolve
+        return [
+            fill
+            for body in await self._session.ask_whole((request,))
+            for fill in parse(self._type, self.account, oid, resolve, body)
+        ]
 
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
-        native = self._instrument(symbol).venue_symbol if symbol is not None else None
-        reply = await self._session.ask(self._venue.open_orders_request(self._type, native))
-        return self._venue.parse_orders(self._type, self.account, self._by_venue_symbol.get, reply.body)
+        instrument = self._instrument(symbol) if symbol is not None else None
+        requests = self._venue.open_orders_requests(self._type, instrument)
+        return [o for body in await self._session.ask_whole(requests) for o in self._orders_in(body)]
+
+    def _orders_in(self, body: bytes) -> list[ev.OrderEvent]:
+        return self._venue.parse_orders(self._type, self.account, self._resolve, body)
 
     async def query_balances(self) -> list[ev.BalanceEvent]:
         as_of_ms = self._as_of_ms()
@@ -438,12 +449,13 @@ class Gateway:
         return self._venue.parse_balances(self.account, reply.body, as_of_ms)
 
     async def query_positions(self) -> list[ev.PositionEvent]:
-        request = self._venue.positions_request(self._type)
-        if request is None:
-            return []
         as_of_ms = self._as_of_ms()
-        reply = await self._session.ask(request)
-        return self._venue.parse_positions(self.account, self._by_venue_symbol.get, reply.body, as_of_ms)
+        parse, resolve = self._venue.parse_positions, self._resolve
+        return [
+            position
+            for body in await self._session.ask_whole(self._venue.positions_requests(self._type))
+            for position in parse(self.account, resolve, body, as_of_ms)
+        ]
 
     def _as_of_ms(self) -> int:
         """The moment as of which a list that is asked for now is certain to be right.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nexustrader.error import AuthFailed, NotSent, OutcomeUnknown, RateLimited, VenueRejected, WireError
 from nexustrader.kernel.log import get_logger
@@ -17,6 +17,7 @@ from nexustrader.venue.transport import Transport
 HTTP_TIMEOUT_MS = 10_000
 CLOCK_SYNC_MAX_AGE_MS = 60_000
 LIMIT_WAIT_MS_MAX = 120_000
+PAGES_MAX = 20
 HTTP_TOO_MANY = 429
 HTTP_BANNED = 418
 
@@ -100,7 +101,7 @@ class RestSession:
         now = self._clock.timestamp_ms()
         self.limiter.spend("weight", request.weight, now)
         if request.orders:
-            self.limiter.spend("orders", request.orders, now)
+            self.limiter.spend(request.pool, request.orders, now)
         answer = await self._transport.request(
             request.method, self.base_url + target, headers, body, HTTP_TIMEOUT_MS
         )
@@ -154,11 +155,32 @@ class RestSession:
             raise OutcomeUnknown(text)
         raise VenueRejected(text, reply.code)
 
-    def order_wait_ms(self, orders: int) -> int:
+    async def ask_whole(self, requests: Iterable[Request]) -> list[bytes]:
+        """The answers to several queries, each with all of its pages: half an answer is none.
+
+        Raises what `ask` raises, OutcomeUnknown for too many pages or for a page that cannot be read.
+        """
+        bodies: list[bytes] = []
+        for request in requests:
+            page: Request | None = request
+            for _ in range(PAGES_MAX):
+                if page is None:
+                    break
+                reply = await self.ask(page)
+                bodies.append(reply.body)
+                try:
+                    page = self._venue.next_page(page, reply.body)
+                except WireError as error:
+                    raise OutcomeUnknown(f"{request.method} {request.path}: {error}") from None
+            if page is not None:
+                raise OutcomeUnknown(f"{request.path} has more than {PAGES_MAX} pages: ask for less at once")
+        return bodies
+
+    def order_wait_ms(self, pool: str, orders: int) -> int:
         """How long an order would have to wait for its limits; 0 when it may leave now."""
         if not self._limited:
             return 0
-        return self._wait_ms("orders", orders)
+        return self._wait_ms(pool, orders)
 
     def banned_ms(self) -> int:
         """How much longer the venue wants silence; 0 when it does not."""

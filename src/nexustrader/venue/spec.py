@@ -36,7 +36,9 @@ class Request(msgspec.Struct, frozen=True):
     params: tuple[tuple[str, str], ...] = ()
     security: Security = Security.NONE
     weight: int = 1
-    orders: int = 0  # how many places in the order-count limit it takes
+    orders: int = 0  # how many places in the order-count limit it takes ...
+    pool: str = "orders"  # ... and in which pool of that limit
+    body: bytes = b""  # JSON, for venues that take their parameters so
 
 
 class ErrorRule(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class ErrorRule(msgspec.Struct, frozen=True):
 class RateLimit(msgspec.Struct, frozen=True):
     """One pool of a venue: at most `limit` per `interval_ms`, windows aligned to the clock."""
 
-    pool: str  # "weight" or "orders"
+    pool: str  # "weight", or a pool of orders
     interval_ms: int
     limit: int
 
@@ -62,14 +64,16 @@ class UserStreamKind(Enum):
 
     TRADE_SOCKET = "trade_socket"  # subscribed with a signed request on the order socket
     LISTEN_KEY = "listen_key"  # a key fetched by REST, kept alive, put into the stream's URL
+    PRIVATE_SOCKET = "private_socket"  # a socket of its own: a signed logon, then a subscription
 
 
 class Endpoints(msgspec.Struct, frozen=True):
-    """URLs of one account type. `stream` is joined with a route, `trade` is complete."""
+    """URLs of one account type. `stream` is joined with a route; `trade` and `private` are complete."""
 
     rest: str
     stream: str
     trade: str | None = None
+    private: str | None = None
 
 
 class VenueSpec(msgspec.Struct, frozen=True):
@@ -83,11 +87,12 @@ class VenueSpec(msgspec.Struct, frozen=True):
     subscribe_batch: int
     subscribe_gap_ms: int
     streams_per_socket: int
-    fills_page: int  # how many executions one answer holds at most
     listen_key_keepalive_ms: int = 0
     query_lag_ms_max: int = 0  # how far answers to queries may be behind the stream
     client_id_unique_forever: bool = False
     topic_prefix: bytes = b""  # how a data frame begins, up to its topic; empty where frames begin otherwise
+    ping_frame: bytes = b""  # a sign of life that the venue wants on every socket ...
+    ping_interval_ms: int = 0  # ... this often; 0: none
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -116,16 +121,25 @@ class Signer(Protocol):
     def sign(self, payload: bytes) -> str: ...
 
 
-Resolve = Callable[[str], Instrument | None]  # venue symbol -> instrument, for one account type
+Resolve = Callable[[str], Instrument | None]  # what `Venue.key_of` gives -> instrument, for one account
 Deliver = Callable[[Any], None]
 
 
 class Venue(Protocol):
-    """The pure functions of one venue. `account_type` is a member of the venue's own enum."""
+    """The pure functions of one venue. `account_type` is a member of the venue's own enum.
+
+    `defaults.VenueDefaults` has what most venues answer alike.
+    """
 
     spec: VenueSpec
 
     def account_types(self) -> type[AccountType]: ...
+    def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
+        """The account types whose public data show the instruments that this account trades."""
+
+    def key_of(self, instrument: Instrument) -> str:
+        """What tells an instrument from all others of one account: its venue symbol, or more where that repeats."""
+
     def endpoints(self, account_type: AccountType) -> Endpoints: ...
     def rate_limits(self, account_type: AccountType) -> tuple[RateLimit, ...]: ...
     def user_stream(self, account_type: AccountType) -> UserStreamKind: ...
@@ -139,11 +153,17 @@ class Venue(Protocol):
 
     # reference data
     def server_time_request(self, account_type: AccountType) -> Request: ...
+    def order_pool(self, instrument: Instrument) -> str:
+        """The pool of the order-count limit that an order in this instrument takes a place of."""
+
+    def next_page(self, request: Request, body: bytes) -> Request | None:
+        """What to ask for the rest, after `body` answered `request`; None when it was the whole. Raises WireError."""
+
     def used_limits(self, headers: Mapping[str, str]) -> Iterable[tuple[str, int, int]]:
         """(pool, interval_ms, used) for each limit that the reply's headers (lower-case names) report."""
 
     def parse_server_time(self, body: bytes) -> int: ...
-    def instruments_request(self, account_type: AccountType) -> Request: ...
+    def instruments_requests(self, account_type: AccountType) -> tuple[Request, ...]: ...
     def parse_instruments(
         self, account_type: AccountType, body: bytes
     ) -> tuple[list[Instrument], tuple[str, ...]]:
@@ -152,7 +172,7 @@ class Venue(Protocol):
     def klines_request(
         self,
         account_type: AccountType,
-        venue_symbol: str,
+        instrument: Instrument,
         interval: str,
         limit: int | None,
         start_ms: int | None,
@@ -161,7 +181,7 @@ class Venue(Protocol):
     def parse_klines(
         self, instrument: Instrument, interval: str, body: bytes, now_ms: int
     ) -> list[Kline]: ...
-    def ticker_request(self, account_type: AccountType, venue_symbol: str) -> Request: ...
+    def ticker_request(self, account_type: AccountType, instrument: Instrument) -> Request: ...
     def parse_ticker(self, instrument: Instrument, body: bytes) -> Ticker: ...
 
     # market streams
@@ -230,6 +250,9 @@ class Venue(Protocol):
         """Facts in a successful reply to a create, cancel or amend (body: the venue's result object)."""
 
     # user stream
+    def logon_frame(self, request_id: str, signer: Signer, timestamp_ms: int) -> bytes | None:
+        """What has to be said first on the order socket and on a private socket; None: nothing."""
+
     def user_subscribe_frame(self, request_id: str, signer: Signer, timestamp_ms: int) -> bytes: ...
     def listen_key_request(self, account_type: AccountType, *, keepalive: bool) -> Request: ...
     def parse_listen_key(self, body: bytes) -> str: ...
@@ -242,16 +265,20 @@ class Venue(Protocol):
         Raises WireError for a frame that cannot be read. Unknown event types give ().
         """
 
-    # queries
-    def query_order_request(
-        self, account_type: AccountType, venue_symbol: str, oid: str, eid: str | None
-    ) -> Request: ...
-    def open_orders_request(self, account_type: AccountType, venue_symbol: str | None) -> Request: ...
-    def fills_request(self, account_type: AccountType, venue_symbol: str, eid: str) -> Request: ...
+    # queries: where several requests are needed their answers are joined
+    def query_order_requests(
+        self, account_type: AccountType, instrument: Instrument, oid: str, eid: str | None
+    ) -> tuple[Request, ...]:
+        """Asked one after the other, until one shows the order."""
+
+    def open_orders_requests(
+        self, account_type: AccountType, instrument: Instrument | None
+    ) -> tuple[Request, ...]: ...
+    def fills_request(self, account_type: AccountType, instrument: Instrument, eid: str) -> Request: ...
     def fills_since_request(
-        self, account_type: AccountType, venue_symbol: str, since_ms: int, after: str | None
+        self, account_type: AccountType, instrument: Instrument, since_ms: int
     ) -> Request:
-        """Executions of all orders, oldest first, one full page; `after` is the last trade id of the page before."""
+        """Executions of all orders."""
 
     def parse_orders(
         self, account_type: AccountType, account: str, resolve: Resolve, body: bytes
@@ -264,7 +291,7 @@ class Venue(Protocol):
     def is_not_found(self, reply: Reply) -> bool: ...
     def balances_request(self, account_type: AccountType) -> Request: ...
     def parse_balances(self, account: str, body: bytes, now_ms: int) -> list[ev.BalanceEvent]: ...
-    def positions_request(self, account_type: AccountType) -> Request | None: ...
+    def positions_requests(self, account_type: AccountType) -> tuple[Request, ...]: ...
     def parse_positions(
         self, account: str, resolve: Resolve, body: bytes, now_ms: int
     ) -> list[ev.PositionEvent]: ...

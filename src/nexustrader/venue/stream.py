@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from nexustrader.error import NotSent, WsRequestNotSentError
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.tasks import TaskManager
+from nexustrader.venue.spec import VenueSpec
 from nexustrader.venue.transport import Connection, OnFrame, Transport
 
 RECONNECT_DELAY_MS_MIN = 250
@@ -22,6 +24,18 @@ def reconnect_delay_ms(attempt: int, unit: float) -> int:
     """Exponential back-off with full jitter; `unit` is a uniform number in [0, 1)."""
     ceiling = min(RECONNECT_DELAY_MS_MAX, RECONNECT_DELAY_MS_MIN * 2 ** min(attempt, 16))
     return int(RECONNECT_DELAY_MS_MIN + (ceiling - RECONNECT_DELAY_MS_MIN) * unit)
+
+
+class Pulse(NamedTuple):
+    """A sign of life that the venue wants to hear from us. What it answers is a control frame like others."""
+
+    frame: bytes
+    interval_s: float
+
+
+def pulse_of(spec: VenueSpec) -> Pulse | None:
+    """What the venue declares; None for one that is content with the pings of the WebSocket protocol."""
+    return Pulse(spec.ping_frame, spec.ping_interval_ms / 1000) if spec.ping_interval_ms else None
 
 
 class Stream:
@@ -43,6 +57,7 @@ class Stream:
         on_frame: OnFrame,
         on_up: Callable[[bool], Awaitable[None]],
         on_down: Callable[[str], None],
+        pulse: Pulse | None = None,
     ) -> None:
         self.name = name
         self._url = url
@@ -52,6 +67,7 @@ class Stream:
         self._on_frame = on_frame
         self._on_up = on_up
         self._on_down = on_down
+        self._pulse = pulse
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -110,15 +126,19 @@ class Stream:
     async def _hold(self, connection: Connection, reconnected: bool) -> None:
         """Serve one connection from open to close."""
         self._connection = connection
-        logon = self._tasks.create_task(self._logon(connection, reconnected), name=f"logon {self.name}")
+        works = [self._tasks.create_task(self._logon(connection, reconnected), name=f"logon {self.name}")]
+        if self._pulse is not None:
+            beat = self._beat(connection, self._pulse)
+            works.append(self._tasks.create_task(beat, name=f"pulse {self.name}"))
         reason = "the stream was stopped"
         try:
             reason = await connection.wait_closed()
         finally:
             # Race: the socket may close while the logon awaits its reply; a logon that outlives its socket would
             # mark the next one as ready.
-            logon.cancel()
-            await asyncio.gather(logon, return_exceptions=True)
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
             self._connection = None
             self._ready.clear()
             connection.close()
@@ -137,3 +157,11 @@ class Stream:
             self._ready.set()
             return
         connection.close()
+
+    async def _beat(self, connection: Connection, pulse: Pulse) -> None:
+        while True:
+            await asyncio.sleep(pulse.interval_s)
+            try:
+                connection.send(pulse.frame)
+            except NotSent:
+                return  # it is closing

@@ -1,4 +1,4 @@
-"""How private events arrive: on the order socket after a signed subscription, or on a listen-key stream."""
+"""How private events arrive: on the order socket, on a private socket, or on a stream with a listen key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from nexustrader.constants import AccountType
-from nexustrader.domain.outcome import Conclusion
 from nexustrader.error import (
     AuthFailed,
     NexusTraderError,
@@ -20,13 +19,12 @@ from nexustrader.error import (
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.tasks import TaskManager
-from nexustrader.venue.classify import conclude, reason_of, rule_of
+from nexustrader.venue.classify import reason_of
+from nexustrader.venue.dialogue import Dialogue
 from nexustrader.venue.session import RestSession
-from nexustrader.venue.spec import Reply, Resolve, Signer, Venue
-from nexustrader.venue.stream import Stream
+from nexustrader.venue.spec import Resolve, Venue
+from nexustrader.venue.stream import Stream, pulse_of
 from nexustrader.venue.transport import Transport
-
-LOGON_TIMEOUT_S = 10.0
 
 Deliver = Callable[[Any], None]
 
@@ -34,7 +32,7 @@ _log = get_logger("UserStream")
 
 
 class UserStream(Protocol):
-    """What the gateway needs of either kind."""
+    """What the gateway needs of each kind."""
 
     def start(self) -> None: ...
     async def wait_up(self) -> None:
@@ -44,10 +42,11 @@ class UserStream(Protocol):
     def renew(self, reason: str) -> None:
         """Close the socket that carries private events; its reconnect starts them anew and resyncs."""
 
-    async def on_trade_up(self) -> None: ...
+    async def on_trade_up(self, dialogue: Dialogue) -> None:
+        """The order socket is up and logged on. Raises NotSent when it has to be connected anew."""
+
     def on_trade_down(self, _reason: str) -> None: ...
     def on_trade_frame(self, raw: bytes) -> None: ...
-    def on_trade_reply(self, reply: Reply) -> None: ...
 
 
 class _Reader:
@@ -103,6 +102,19 @@ class _Reader:
             raise self._failed
 
 
+class _OwnSocket(_Reader):
+    """Private events do not come on the order socket."""
+
+    async def on_trade_up(self, _dialogue: Dialogue) -> None:
+        """Nothing of ours is said there."""
+
+    def on_trade_down(self, _reason: str) -> None:
+        """Nothing of ours ends with it."""
+
+    def on_trade_frame(self, _raw: bytes) -> None:
+        """Nothing of ours comes there."""
+
+
 class TradeSocketStream(_Reader):
     """Private events share the order socket; one signed request per connection starts them."""
 
@@ -113,17 +125,10 @@ class TradeSocketStream(_Reader):
         account_type: AccountType,
         resolve: Resolve,
         deliver: Deliver,
-        send: Callable[[Callable[[str], bytes]], None],
         drop: Callable[[str], None],
-        signer: Signer,
-        now_ms: Callable[[], int],
     ) -> None:
         super().__init__(account, venue, account_type, resolve, deliver)
-        self._send = send
         self._drop = drop
-        self._signer = signer
-        self._now_ms = now_ms
-        self._reply: asyncio.Future[Reply] | None = None
 
     def start(self) -> None:
         """Nothing to do: the order socket's connect starts it."""
@@ -134,36 +139,91 @@ class TradeSocketStream(_Reader):
     def renew(self, reason: str) -> None:
         self._drop(reason)
 
-    async def on_trade_up(self) -> None:
+    async def on_trade_up(self, dialogue: Dialogue) -> None:
         """Subscribe. Raises NotSent when private events do not flow, so that the socket is reconnected."""
-        self._reply = asyncio.get_running_loop().create_future()
-        self._send(lambda rid: self._venue.user_subscribe_frame(rid, self._signer, self._now_ms()))
         try:
-            reply = await asyncio.wait_for(self._reply, LOGON_TIMEOUT_S)
-        except TimeoutError:
-            raise NotSent(f"{self.account}: no answer to the private subscription") from None
-        if conclude(self._venue.spec, reply) is Conclusion.ACCEPTED:
-            self.mark_up()
-            return
-        problem = f"account {self.account}: private events refused: {reason_of(reply)}"
-        if rule_of(self._venue.spec, reply).fatal_auth:
-            self.fail(AuthFailed(problem, reply.code))
-        raise NotSent(problem)
+            await dialogue.subscribe()
+        except AuthFailed as error:
+            self.fail(error)
+            raise NotSent(str(error)) from None
+        self.mark_up()
 
     def on_trade_down(self, _reason: str) -> None:
-        if self._reply is not None and not self._reply.done():
-            self._reply.cancel()
         self.mark_down()
 
     def on_trade_frame(self, raw: bytes) -> None:
         self.read(raw)
 
-    def on_trade_reply(self, reply: Reply) -> None:
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_result(reply)
+
+class PrivateSocketStream(_OwnSocket):
+    """Private events on a socket of their own: a signed logon, then a subscription."""
+
+    def __init__(
+        self,
+        account: str,
+        venue: Venue,
+        account_type: AccountType,
+        resolve: Resolve,
+        deliver: Deliver,
+        url: str,
+        session: RestSession,
+        transport: Transport,
+        tasks: TaskManager,
+        entropy: Entropy,
+    ) -> None:
+        super().__init__(account, venue, account_type, resolve, deliver)
+        assert session.signer is not None
+        self._url = url
+        self._stream = Stream(
+            f"{account} private",
+            self._get_url,
+            transport,
+            tasks,
+            entropy,
+            on_frame=self._on_frame,
+            on_up=self._on_up,
+            on_down=self._on_down,
+            pulse=pulse_of(venue.spec),
+        )
+        self._dialogue = Dialogue(account, venue, session.signer, session.time, self._stream.send)
+
+    def start(self) -> None:
+        self._stream.start()
+
+    async def stop(self) -> None:
+        await self._stream.stop()
+
+    def renew(self, reason: str) -> None:
+        self._stream.drop(reason)
+
+    async def _get_url(self) -> str:
+        return self._url
+
+    async def _on_up(self, _reconnected: bool) -> None:
+        try:
+            await self._dialogue.log_on()
+            await self._dialogue.subscribe()
+        except AuthFailed as error:
+            self.fail(error)
+            raise NotSent(str(error)) from None
+        self.mark_up()
+
+    def _on_down(self, _reason: str) -> None:
+        self._dialogue.end()
+        self.mark_down()
+
+    def _on_frame(self, raw: bytes) -> None:
+        try:
+            answer = self._venue.parse_ws_reply(raw)
+        except WireError:
+            answer = None  # reading it as a private event says what is wrong
+        if answer is None:
+            self.read(raw)
+        elif not self._dialogue.on_reply(answer):
+            _log.warning(f"{self.account}: the venue says: {reason_of(answer.reply)}")
 
 
-class ListenKeyStream(_Reader):
+class ListenKeyStream(_OwnSocket):
     """Private events on a socket of their own, whose URL holds a key that must be kept alive."""
 
     def __init__(
@@ -192,6 +252,7 @@ class ListenKeyStream(_Reader):
             on_frame=self.read,
             on_up=self._on_up,
             on_down=lambda _reason: self.mark_down(),
+            pulse=pulse_of(venue.spec),
         )
 
     def start(self) -> None:
@@ -232,15 +293,3 @@ class ListenKeyStream(_Reader):
             except VenueRejected as error:
                 _log.warning(f"{self.account}: the listen key is gone ({error}), fetching a new one")
                 self.renew("the listen key could not be kept alive")
-
-    async def on_trade_up(self) -> None:
-        """The order socket carries no private events here."""
-
-    def on_trade_down(self, _reason: str) -> None:
-        """The order socket carries no private events here."""
-
-    def on_trade_frame(self, raw: bytes) -> None:
-        """The order socket carries no private events here."""
-
-    def on_trade_reply(self, reply: Reply) -> None:
-        """No request of ours goes over the order socket."""

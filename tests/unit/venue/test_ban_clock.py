@@ -30,7 +30,7 @@ async def test_a_clock_set_forward_does_not_end_a_ban(a: Account) -> None:
     a.submit(Route.REST)
     await asyncio.sleep(1)
     assert a.conclusions[-1] is Conclusion.NOT_SENT
-    assert a.session.order_wait_ms(1) > 250_000
+    assert a.session.order_wait_ms("orders", 1) > 250_000
     with pytest.raises(RateLimited):
         await a.session.ask(VENUE.server_time_request(TYPE))
     assert len(a.transport.requests) == before
@@ -42,7 +42,7 @@ async def test_a_clock_set_back_does_not_prolong_a_ban(a: Account) -> None:
     await asyncio.sleep(1)
     a.clock._start_ns -= HOUR_NS
     await asyncio.sleep(300)
-    assert a.session.order_wait_ms(1) == 0
+    assert a.session.order_wait_ms("orders", 1) == 0
     a.submit(Route.REST)
     await asyncio.sleep(1)
     assert a.conclusions[-1] is Conclusion.ACCEPTED

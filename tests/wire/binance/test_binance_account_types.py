@@ -101,7 +101,7 @@ def test_a_traded_account_type_has_endpoints_limits_and_a_private_stream(account
 
 @pytest.mark.parametrize("account_type", LATER)
 def test_other_account_types_are_refused_by_name(account_type):
-    for call in (VENUE.endpoints, VENUE.user_stream, VENUE.instruments_request, VENUE.balances_request):
+    for call in (VENUE.endpoints, VENUE.user_stream, VENUE.instruments_requests, VENUE.balances_request):
         with pytest.raises(EngineBuildError, match=account_type.value):
             call(account_type)
 

@@ -22,6 +22,7 @@ from nexustrader.schema import (
     Ticker,
     Trade,
 )
+from nexustrader.venue.wire import reader
 
 X = ExchangeType.BINANCE
 SPOT, USD_M = BinanceAccountType.SPOT, BinanceAccountType.USD_M_FUTURE
@@ -177,7 +178,7 @@ numbers = st.from_regex(r"(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?", fullmatch=True)
 @given(bid=numbers, size=numbers)
 def test_floats_are_exactly_those_of_python(bid, size):
     """The fast conversion rounds correctly: it agrees with float() in every bit."""
-    read = wire.reader(wire.Frame[wire.BookTicker], "bookTicker", lax=True)
+    read = reader(wire.Frame[wire.BookTicker], "bookTicker", lax=True)
     out = read(frame("x", b'{"b":"%s","B":"%s","a":"1","A":"1"}' % (bid.encode(), size.encode()))).data
     assert out.b.hex() == float(bid).hex()
     assert out.B.hex() == float(size).hex()

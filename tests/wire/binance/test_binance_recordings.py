@@ -14,6 +14,7 @@ import pytest
 from nexustrader.constants import DataType
 from nexustrader.exchange.binance import VENUE, BinanceAccountType, wire
 from nexustrader.market.subscriptions import Stream
+from nexustrader.venue.wire import reader
 
 SPOT, USD_M = BinanceAccountType.SPOT, BinanceAccountType.USD_M_FUTURE
 
@@ -64,7 +65,7 @@ FRAMES = [
 
 @pytest.mark.parametrize(("name", "kind", "least"), FRAMES, ids=[name for name, _, _ in FRAMES])
 def test_stream_frames(testdata, name, kind, least):
-    read = wire.reader(kind, name, lax=True)
+    read = reader(kind, name, lax=True)
     frames = list(lines(testdata / "wire/binance/samples" / name))
     assert len(frames) >= least
     for raw in frames:
@@ -73,7 +74,7 @@ def test_stream_frames(testdata, name, kind, least):
 
 
 def test_bare_klines_and_the_confirmations_between_them(testdata):
-    read = wire.reader(wire.Kline, "kline", lax=True)
+    read = reader(wire.Kline, "kline", lax=True)
     seen = 0
     for raw in lines(testdata / "wire/binance/samples/ws_usdm_kline_raw.jsonl"):
         if b'"result"' in raw:
@@ -116,13 +117,13 @@ def test_rest_answers(testdata, file, call, kind):
     answer = msgspec.json.decode((testdata / "wire/binance/samples" / file).read_bytes())[call]
     answer = answer["response"] if "sdk_name" in answer else answer
     lax = kind in (list[wire.KlineRow], wire.Ticker24h)
-    assert_exact(wire.reader(kind, call, lax=lax)(msgspec.json.encode(answer)), answer)
+    assert_exact(reader(kind, call, lax=lax)(msgspec.json.encode(answer)), answer)
 
 
 @pytest.mark.parametrize("name", ["spot_2021", "spot_2025", "usdm_2021_with_delivery", "usdm_2025"])
 def test_symbols_of_both_eras(testdata, name):
     recorded = msgspec.json.decode((testdata / f"wire/binance/samples/exchangeinfo/{name}.json").read_bytes())
-    read = wire.reader(wire.SymbolRow, "a symbol")
+    read = reader(wire.SymbolRow, "a symbol")
     for row in recorded["symbols"]:
         assert_exact(read(msgspec.json.encode(row)), row)
 
@@ -138,7 +139,7 @@ EVENTS = [
 
 @pytest.mark.parametrize(("name", "kind"), EVENTS, ids=[name for name, _ in EVENTS])
 def test_private_events(testdata, name, kind):
-    read = wire.reader(kind, name)
+    read = reader(kind, name)
     frames = list(lines(testdata / "wire/binance/samples/userdata_recorded" / name))
     assert frames
     for raw in frames:

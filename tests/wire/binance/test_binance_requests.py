@@ -9,8 +9,17 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from nexustrader.constants import DataType, OrderSide, OrderType, PositionSide, TimeInForce
+from nexustrader.constants import (
+    DataType,
+    ExchangeType,
+    InstrumentType,
+    OrderSide,
+    OrderType,
+    PositionSide,
+    TimeInForce,
+)
 from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument
 from nexustrader.error import Denied, KlineSupportedError, OrderError, SubscriptionError
 from nexustrader.exchange.binance import VENUE, BinanceAccountType
 from nexustrader.exchange.binance.build import OWN_PARAMS
@@ -19,6 +28,11 @@ from nexustrader.venue.spec import Request, Security
 
 NOW_MS = 1754000000123
 SPOT, USD_M = BinanceAccountType.SPOT, BinanceAccountType.USD_M_FUTURE
+BTC = Instrument(
+    symbol="BTCUSDT.BINANCE", venue_symbol="BTCUSDT", exchange=ExchangeType.BINANCE, type=InstrumentType.SPOT,
+    base="BTC", quote="USDT", settle="USDT", tick=Decimal("0.1"), lot=Decimal("0.001"),
+    maker=Decimal(0), taker=Decimal(0),
+)  # fmt: skip
 
 BUILDERS = {
     ev.Submit: VENUE.order_request,
@@ -129,20 +143,29 @@ def test_amending_needs_both_values_and_futures(spot, perp):
 
 # -- queries ---------------------------------------------------------------------------------------------
 
+TRADE = {"id": 28, "orderId": 7, "symbol": "BTCUSDT", "price": "1", "qty": "1", "time": 5}
+PAGE = msgspec.json.encode([TRADE] * 1_000)
+
+
+def test_an_answer_that_is_not_a_full_page_is_whole():
+    first = VENUE.fills_since_request(USD_M, BTC, 1_700_000_000_000)
+    assert VENUE.next_page(first, msgspec.json.encode([TRADE] * 999)) is None
+    assert VENUE.next_page(VENUE.fills_request(USD_M, BTC, "28"), PAGE) is None
+
 
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
         (VENUE.server_time_request(SPOT), Request("GET", "/api/v3/time")),
         (VENUE.server_time_request(USD_M), Request("GET", "/fapi/v1/time")),
-        (VENUE.instruments_request(SPOT), Request("GET", "/api/v3/exchangeInfo", weight=20)),
-        (VENUE.instruments_request(USD_M), Request("GET", "/fapi/v1/exchangeInfo")),
+        (VENUE.instruments_requests(SPOT), (Request("GET", "/api/v3/exchangeInfo", weight=20),)),
+        (VENUE.instruments_requests(USD_M), (Request("GET", "/fapi/v1/exchangeInfo"),)),
         (
-            VENUE.ticker_request(SPOT, "BTCUSDT"),
+            VENUE.ticker_request(SPOT, BTC),
             Request("GET", "/api/v3/ticker/24hr", (("symbol", "BTCUSDT"),), weight=2),
         ),
         (
-            VENUE.query_order_request(SPOT, "BTCUSDT", "17", None),
+            VENUE.query_order_requests(SPOT, BTC, "17", None)[0],
             Request(
                 "GET",
                 "/api/v3/order",
@@ -152,31 +175,31 @@ def test_amending_needs_both_values_and_futures(spot, perp):
             ),
         ),
         (
-            VENUE.query_order_request(USD_M, "BTCUSDT", "17", "28"),
+            VENUE.query_order_requests(USD_M, BTC, "17", "28")[0],
             Request("GET", "/fapi/v1/order", (("symbol", "BTCUSDT"), ("orderId", "28")), Security.SIGNED, 1),
         ),
         (
-            VENUE.open_orders_request(SPOT, None),
+            VENUE.open_orders_requests(SPOT, None)[0],
             Request("GET", "/api/v3/openOrders", (), Security.SIGNED, 80),
         ),
         (
-            VENUE.open_orders_request(USD_M, "BTCUSDT"),
+            VENUE.open_orders_requests(USD_M, BTC)[0],
             Request("GET", "/fapi/v1/openOrders", (("symbol", "BTCUSDT"),), Security.SIGNED, 1),
         ),
         (
-            VENUE.fills_request(SPOT, "BTCUSDT", "28"),
+            VENUE.fills_request(SPOT, BTC, "28"),
             Request(
                 "GET", "/api/v3/myTrades", (("symbol", "BTCUSDT"), ("orderId", "28")), Security.SIGNED, 5
             ),
         ),
         (
-            VENUE.fills_request(USD_M, "BTCUSDT", "28"),
+            VENUE.fills_request(USD_M, BTC, "28"),
             Request(
                 "GET", "/fapi/v1/userTrades", (("symbol", "BTCUSDT"), ("orderId", "28")), Security.SIGNED, 5
             ),
         ),
         (
-            VENUE.fills_since_request(SPOT, "BTCUSDT", 1_700_000_000_000, None),
+            VENUE.fills_since_request(SPOT, BTC, 1_700_000_000_000),
             Request(
                 "GET",
                 "/api/v3/myTrades",
@@ -186,7 +209,7 @@ def test_amending_needs_both_values_and_futures(spot, perp):
             ),
         ),
         (
-            VENUE.fills_since_request(USD_M, "BTCUSDT", 1_700_000_000_000, "28"),
+            VENUE.next_page(VENUE.fills_since_request(USD_M, BTC, 1_700_000_000_000), PAGE),
             Request(
                 "GET",
                 "/fapi/v1/userTrades",
@@ -200,8 +223,8 @@ def test_amending_needs_both_values_and_futures(spot, perp):
             Request("GET", "/api/v3/account", (("omitZeroBalances", "true"),), Security.SIGNED, 20),
         ),
         (VENUE.balances_request(USD_M), Request("GET", "/fapi/v3/balance", (), Security.SIGNED, 5)),
-        (VENUE.positions_request(SPOT), None),
-        (VENUE.positions_request(USD_M), Request("GET", "/fapi/v3/positionRisk", (), Security.SIGNED, 5)),
+        (VENUE.positions_requests(SPOT), ()),
+        (VENUE.positions_requests(USD_M), (Request("GET", "/fapi/v3/positionRisk", (), Security.SIGNED, 5),)),
         (VENUE.position_mode_request(SPOT), None),
         (
             VENUE.position_mode_request(USD_M),
@@ -257,7 +280,7 @@ def test_spot_has_no_listen_key():
     ],
 )
 def test_a_page_of_klines_is_capped_and_weighed(account_type, limit, sent, weight):
-    request = VENUE.klines_request(account_type, "BTCUSDT", "1m", limit, 5, 9)
+    request = VENUE.klines_request(account_type, BTC, "1m", limit, 5, 9)
     assert request.params == (
         ("symbol", "BTCUSDT"), ("interval", "1m"), ("limit", sent), ("startTime", "5"), ("endTime", "9")
     )  # fmt: skip
@@ -304,7 +327,7 @@ def test_what_the_venue_does_not_stream_is_refused(account_type, stream, error, 
         VENUE.stream_topic(account_type, stream, spot)
     if stream.kind is DataType.KLINE:
         with pytest.raises(error):
-            VENUE.klines_request(account_type, "BTCUSDT", stream.detail, None, None, None)
+            VENUE.klines_request(account_type, BTC, stream.detail, None, None, None)
 
 
 def test_subscriptions_are_sent_as_documented():

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from nexustrader.error import CredentialsError
 from nexustrader.exchange.binance import VENUE
-from nexustrader.exchange.binance.sign import HmacSigner, socket_params
+from nexustrader.exchange.binance.sign import socket_params
+from nexustrader.venue.signing import HmacSigner
 from nexustrader.venue.spec import Request, Security
 
 SPOT_SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"

@@ -162,7 +162,9 @@ def amend_request(account_type: AccountType, instrument: Instrument, command: ev
 
 
 def cancel_all_request(
-    account_type: AccountType, instrument: Instrument, _command: ev.CancelAll
+    account_type: AccountType,
+    instrument: Instrument,
+    command: ev.CancelAll,  # noqa: ARG001 — the protocol names it
 ) -> Request | None:
     product = product_of(account_type)
     symbol = (("symbol", instrument.venue_symbol),)

@@ -17,6 +17,7 @@ from nexustrader.exchange.binance import quirks, wire
 from nexustrader.exchange.binance.parse_orders import Origin, futures_event, spot_event
 from nexustrader.exchange.binance.spec import USD_M, product_of
 from nexustrader.venue.spec import Resolve
+from nexustrader.venue.wire import reader
 
 Fact = OrderEvent | BalanceEvent | PositionEvent | str
 Read = Callable[[Origin, bytes | msgspec.Raw], tuple[Fact, ...]]
@@ -26,16 +27,16 @@ STREAM_TERMINATED = "stream_terminated"  # the private subscription ended; the s
 SERVER_SHUTDOWN = "server_shutdown"  # the socket is about to be closed
 BALANCE_UPDATE = "balance_update"  # a transfer, told as a difference: ask for the balances
 
-_read_head = wire.reader(wire.Head, "a private frame")
-_read_report = wire.reader(wire.ExecutionReport, "executionReport")
-_read_position = wire.reader(wire.AccountPosition, "outboundAccountPosition")
-_read_order_update = wire.reader(wire.OrderTradeUpdate, "ORDER_TRADE_UPDATE")
-_read_account_update = wire.reader(wire.AccountUpdate, "ACCOUNT_UPDATE")
-_read_spot_account = wire.reader(wire.SpotAccount, "the account")
-_read_futures_balances = wire.reader(list[wire.FuturesBalance], "the balances")
-_read_positions = wire.reader(list[wire.PositionRow], "the positions")
-_read_mode = wire.reader(wire.PositionMode, "the position mode")
-_read_listen_key = wire.reader(wire.ListenKey, "the listen key")
+_read_head = reader(wire.Head, "a private frame")
+_read_report = reader(wire.ExecutionReport, "executionReport")
+_read_position = reader(wire.AccountPosition, "outboundAccountPosition")
+_read_order_update = reader(wire.OrderTradeUpdate, "ORDER_TRADE_UPDATE")
+_read_account_update = reader(wire.AccountUpdate, "ACCOUNT_UPDATE")
+_read_spot_account = reader(wire.SpotAccount, "the account")
+_read_futures_balances = reader(list[wire.FuturesBalance], "the balances")
+_read_positions = reader(list[wire.PositionRow], "the positions")
+_read_mode = reader(wire.PositionMode, "the position mode")
+_read_listen_key = reader(wire.ListenKey, "the listen key")
 
 # -- private frames -------------------------------------------------------------------------------------
 

@@ -12,9 +12,10 @@ from nexustrader.error import WireError
 from nexustrader.exchange.binance import wire
 from nexustrader.exchange.binance.quirks import PERPETUAL_DELIVERY_MS, positive, symbol_of
 from nexustrader.exchange.binance.spec import EXCHANGE, Product, product_of
+from nexustrader.venue.wire import reader
 
-_read_info = wire.reader(wire.ExchangeInfo, "exchangeInfo")
-_read_row = wire.reader(wire.SymbolRow, "a symbol")
+_read_info = reader(wire.ExchangeInfo, "exchangeInfo")
+_read_row = reader(wire.SymbolRow, "a symbol")
 
 _NO_FILTER = wire.Filter(filterType="")
 

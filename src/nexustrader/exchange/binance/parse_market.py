@@ -25,21 +25,22 @@ from nexustrader.schema import (
     Trade,
 )
 from nexustrader.venue.spec import Deliver
+from nexustrader.venue.wire import reader
 
 Delivers = Mapping[DataType, Deliver]
 NowMs = Callable[[], int]
 OnFrame = Callable[[bytes], None]
 
-_read_head = wire.reader(wire.Head, "a market frame")
-_read_book = wire.reader(wire.Frame[wire.BookTicker], "bookTicker", lax=True)
-_read_spot_depth = wire.reader(wire.Frame[wire.SpotDepth], "depth", lax=True)
-_read_depth = wire.reader(wire.Frame[wire.Depth], "depth", lax=True)
-_read_trade = wire.reader(wire.Frame[wire.Trade], "trade", lax=True)
-_read_kline = wire.reader(wire.Frame[wire.Kline], "kline", lax=True)
-_read_mark_price = wire.reader(wire.Frame[wire.MarkPrice], "markPrice", lax=True)
-_read_server_time = wire.reader(wire.ServerTime, "the server time")
-_read_klines = wire.reader(list[wire.KlineRow], "klines", lax=True)
-_read_ticker = wire.reader(wire.Ticker24h, "the 24 h ticker", lax=True)
+_read_head = reader(wire.Head, "a market frame")
+_read_book = reader(wire.Frame[wire.BookTicker], "bookTicker", lax=True)
+_read_spot_depth = reader(wire.Frame[wire.SpotDepth], "depth", lax=True)
+_read_depth = reader(wire.Frame[wire.Depth], "depth", lax=True)
+_read_trade = reader(wire.Frame[wire.Trade], "trade", lax=True)
+_read_kline = reader(wire.Frame[wire.Kline], "kline", lax=True)
+_read_mark_price = reader(wire.Frame[wire.MarkPrice], "markPrice", lax=True)
+_read_server_time = reader(wire.ServerTime, "the server time")
+_read_klines = reader(list[wire.KlineRow], "klines", lax=True)
+_read_ticker = reader(wire.Ticker24h, "the 24 h ticker", lax=True)
 
 # -- topics ---------------------------------------------------------------------------------------------
 

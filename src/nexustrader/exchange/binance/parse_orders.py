@@ -16,12 +16,13 @@ from nexustrader.error import WireError
 from nexustrader.exchange.binance import quirks, wire
 from nexustrader.exchange.binance.spec import Product, product_of
 from nexustrader.venue.spec import Resolve
+from nexustrader.venue.wire import reader
 
 AnyOrder = wire.OrderReply | wire.ExecutionReport | wire.FuturesOrder
 
-_read_order = wire.reader(wire.OrderReply, "an order")
-_read_orders = wire.reader(list[wire.OrderReply], "a list of orders")
-_read_trades = wire.reader(list[wire.TradeRow], "a list of fills")
+_read_order = reader(wire.OrderReply, "an order")
+_read_orders = reader(list[wire.OrderReply], "a list of orders")
+_read_trades = reader(list[wire.TradeRow], "a list of fills")
 
 
 class Origin(NamedTuple):
@@ -210,7 +211,7 @@ def _cancelled(origin: Origin, body: bytes, now_ms: int) -> Iterator[OrderEvent]
         _read_order(body)
         return
     for row in _read_orders(body):
-        for order in row.orderReports or [row]:
+        for order in row.orderReports or (row,):
             state = quirks.KIND_BY_STATUS.get(order.status)
             if state is not None and state in quirks.TERMINAL:
                 oid = order.origClientOrderId or order.clientOrderId

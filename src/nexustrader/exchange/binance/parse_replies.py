@@ -11,16 +11,17 @@ from nexustrader.error import WireError
 from nexustrader.exchange.binance import errors, wire
 from nexustrader.exchange.binance.spec import INTERVAL_LETTERS_MS
 from nexustrader.venue.spec import Reply, WsReply
+from nexustrader.venue.wire import reader
 
 TEXT_CHARS_MAX = 300
 RETRY_AFTER_MS_MAX = 7 * 86_400_000
 NOT_FOUND = "-2013"
 
-_read_anything = wire.reader(msgspec.Raw, "a reply")
-_read_complaint = wire.reader(wire.Complaint, "a reply")
-_read_envelope = wire.reader(wire.WsEnvelope, "a frame")
-_read_error = wire.reader(wire.WsError, "an error")
-_read_limit_data = wire.reader(wire.LimitData, "the limit data")
+_read_anything = reader(msgspec.Raw, "a reply")
+_read_complaint = reader(wire.Complaint, "a reply")
+_read_envelope = reader(wire.WsEnvelope, "a frame")
+_read_error = reader(wire.WsError, "an error")
+_read_limit_data = reader(wire.LimitData, "the limit data")
 
 _BANNED_UNTIL = re.compile(r"until (\d{13})\b")
 _HEADER_POOLS = (("x-mbx-used-weight-", "weight"), ("x-mbx-order-count-", "orders"))

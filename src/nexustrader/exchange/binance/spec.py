@@ -35,7 +35,6 @@ SPEC = VenueSpec(
     ack_timeout_ms=5_000,
     absence_horizon_ms=RECV_WINDOW_MS + PROCESSING_MS_MAX + QUERY_LAG_MS_MAX,
     query_lag_ms_max=QUERY_LAG_MS_MAX,
-    fills_page=FILLS_PAGE,
     subscribe_batch=50,
     subscribe_gap_ms=500,
     streams_per_socket=200,

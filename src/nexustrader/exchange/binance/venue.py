@@ -15,10 +15,11 @@ from nexustrader.exchange.binance import parse_instruments as instruments
 from nexustrader.exchange.binance import parse_orders as orders
 from nexustrader.exchange.binance.constants import ADDRESSES, BinanceAccountType
 from nexustrader.exchange.binance.spec import SPEC, product_of
+from nexustrader.venue.defaults import VenueDefaults
 from nexustrader.venue.spec import Endpoints, RateLimit, Request, UserStreamKind, Venue
 
 
-class BinanceVenue:
+class BinanceVenue(VenueDefaults):
     """Spot and USD-M futures, live and testnet. Refuses other account types by name (EngineBuildError)."""
 
     spec = SPEC
@@ -40,14 +41,15 @@ class BinanceVenue:
     def server_time_request(self, account_type: AccountType) -> Request:
         return product_of(account_type).server_time
 
-    def instruments_request(self, account_type: AccountType) -> Request:
-        return product_of(account_type).exchange_info
+    def instruments_requests(self, account_type: AccountType) -> tuple[Request, ...]:
+        return (product_of(account_type).exchange_info,)
 
     def balances_request(self, account_type: AccountType) -> Request:
         return product_of(account_type).balances
 
-    def positions_request(self, account_type: AccountType) -> Request | None:
-        return product_of(account_type).positions
+    def positions_requests(self, account_type: AccountType) -> tuple[Request, ...]:
+        asked = product_of(account_type).positions
+        return () if asked is None else (asked,)
 
     def position_mode_request(self, account_type: AccountType) -> Request | None:
         return product_of(account_type).position_mode
@@ -85,8 +87,9 @@ class BinanceVenue:
     listen_key_route = staticmethod(build_queries.listen_key_route)
     parse_user_event = staticmethod(parse_account.parse_user_event)
 
-    query_order_request = staticmethod(build_queries.query_order_request)
-    open_orders_request = staticmethod(build_queries.open_orders_request)
+    query_order_requests = staticmethod(build_queries.query_order_requests)
+    open_orders_requests = staticmethod(build_queries.open_orders_requests)
+    next_page = staticmethod(build_queries.next_page)
     fills_request = staticmethod(build_queries.fills_request)
     fills_since_request = staticmethod(build_queries.fills_since_request)
     parse_orders = staticmethod(orders.parse_orders)

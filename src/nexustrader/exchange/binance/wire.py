@@ -9,48 +9,12 @@ venue has one thing under two names, the fields carry the longer one, and `renam
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic
 
 import msgspec
 
-from nexustrader.error import WireError
-
-T = TypeVar("T")
-
-Px = Annotated[float, msgspec.Meta(ge=0, lt=1e300)]  # the bounds also refuse nan and infinity
-Rate = Annotated[str, msgspec.Meta(pattern=r"^(-?\d+(\.\d+)?)?\Z", max_length=40)]  # "" when there is none
-Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-Ms = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-
-DECIMAL_EXPONENT_MAX = 40
-ERROR_CHARS_MAX = 200
-
-
-def reader(kind: type[T], what: str, *, lax: bool = False) -> Callable[[bytes | msgspec.Raw], T]:
-    """A decoder of `kind` that raises WireError and nothing else. `lax` takes numbers written as strings."""
-    decode = msgspec.json.Decoder(kind, strict=not lax).decode
-
-    def read(raw: bytes | msgspec.Raw) -> T:
-        try:
-            return decode(raw)
-        except (ValueError, RecursionError) as error:  # bad UTF-8 and all of msgspec's errors are ValueError
-            words = str(error)[:ERROR_CHARS_MAX]
-            raise WireError(f"{what} cannot be read: {words}. Nothing is concluded from it") from None
-
-    return read
-
-
-class _Money(msgspec.Struct):
-    """Base of structs with Decimals: refuses nan, infinity and absurd exponents."""
-
-    def __post_init__(self) -> None:
-        for value in msgspec.structs.astuple(self):
-            if type(value) is Decimal and not (
-                value.is_finite() and abs(value.adjusted()) <= DECIMAL_EXPONENT_MAX
-            ):
-                raise ValueError("a number is not finite or not plausible")
+from nexustrader.venue.wire import Id, Money, Ms, Px, Rate, T
 
 
 class Head(msgspec.Struct):
@@ -163,7 +127,7 @@ class Ticker24h(msgspec.Struct):
     closeTime: Ms
 
 
-class Filter(_Money):
+class Filter(Money):
     """Any filter; each type uses some of the fields."""
 
     filterType: str
@@ -206,7 +170,7 @@ class ListenKey(msgspec.Struct):
 # -- orders and account by REST or order socket ---------------------------------------------------------
 
 
-class OrderFill(_Money):
+class OrderFill(Money):
     tradeId: Id
     price: Decimal
     qty: Decimal
@@ -215,7 +179,7 @@ class OrderFill(_Money):
     maker: ClassVar[bool] = False  # what a create executes at once, it takes
 
 
-class TradeRow(_Money, rename={"tradeId": "id"}):
+class TradeRow(Money, rename={"tradeId": "id"}):
     """`myTrades` of spot, `userTrades` of futures."""
 
     tradeId: Id
@@ -230,7 +194,7 @@ class TradeRow(_Money, rename={"tradeId": "id"}):
     maker: bool = False
 
 
-class OrderReply(_Money):
+class OrderReply(Money):
     """An order in a reply to a command or query, of either product. Which keys come depends on the call."""
 
     symbol: str = ""
@@ -252,12 +216,12 @@ class OrderReply(_Money):
     time: Ms = 0
     transactTime: Ms = 0
     updateTime: Ms = 0
-    fills: list[OrderFill] = []
-    orderReports: list[OrderReply] = []  # of an order list, when all orders are cancelled
+    fills: tuple[OrderFill, ...] = ()
+    orderReports: tuple[OrderReply, ...] = ()  # of an order list, when all orders are cancelled
     code: int | str | None = None  # a setting call answers with a code instead of an order
 
 
-class SpotBalance(_Money):
+class SpotBalance(Money):
     asset: str
     free: Decimal
     locked: Decimal
@@ -267,12 +231,12 @@ class SpotAccount(msgspec.Struct):
     balances: list[SpotBalance]
 
 
-class FuturesBalance(_Money):
+class FuturesBalance(Money):
     asset: str
     balance: Decimal
 
 
-class PositionRow(_Money):
+class PositionRow(Money):
     symbol: str
     positionAmt: Decimal
     entryPrice: Decimal
@@ -310,7 +274,7 @@ _EVENT_LETTERS = {
 
 
 class ExecutionReport(
-    _Money,
+    Money,
     rename=_EVENT_LETTERS
     | {"cummulativeQuoteQty": "Z", "origClientOrderId": "C", "reject": "r", "expiry": "eR"},
 ):
@@ -341,7 +305,7 @@ class ExecutionReport(
     reduceOnly: ClassVar[bool | None] = None
 
 
-class FuturesOrder(_Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er"}):
+class FuturesOrder(Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er"}):
     symbol: str
     clientOrderId: str
     side: str
@@ -371,7 +335,7 @@ class OrderTradeUpdate(msgspec.Struct):
     o: FuturesOrder
 
 
-class SpotAsset(_Money):
+class SpotAsset(Money):
     a: str
     f: Decimal
     l: Decimal
@@ -383,13 +347,13 @@ class AccountPosition(msgspec.Struct):
     u: Ms = 0
 
 
-class FuturesAsset(_Money):
+class FuturesAsset(Money):
     a: str
     wb: Decimal
 
 
 class FuturesPosition(
-    _Money,
+    Money,
     rename={
         "symbol": "s",
         "positionAmt": "pa",

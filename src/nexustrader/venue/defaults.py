@@ -1,0 +1,60 @@
+"""What most venues answer alike. A venue's class inherits this and says what is different."""
+
+from __future__ import annotations
+
+from nexustrader.constants import AccountType
+from nexustrader.domain import events as ev
+from nexustrader.domain.instrument import Instrument
+from nexustrader.error import Denied
+from nexustrader.venue.spec import Reply, Request, Signer
+
+
+class VenueDefaults:
+    """A venue without listen keys, dead-man timers, position modes and pages, whose symbols are unique."""
+
+    def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
+        return (account_type,)
+
+    def key_of(self, instrument: Instrument) -> str:
+        return instrument.venue_symbol
+
+    def order_pool(self, instrument: Instrument) -> str:
+        return "orders"
+
+    def next_page(self, request: Request, body: bytes) -> Request | None:
+        return None
+
+    def cancel_all_request(
+        self, account_type: AccountType, instrument: Instrument, command: ev.CancelAll
+    ) -> Request | None:
+        return None
+
+    def dead_man_request(
+        self, account_type: AccountType, venue_symbol: str, countdown_ms: int
+    ) -> Request | None:
+        return None
+
+    def position_mode_request(self, account_type: AccountType) -> Request | None:
+        return None
+
+    def parse_is_hedge_mode(self, body: bytes) -> bool:
+        return False
+
+    def is_not_found(self, reply: Reply) -> bool:
+        return False
+
+    def logon_frame(self, request_id: str, signer: Signer, timestamp_ms: int) -> bytes | None:
+        return None
+
+    def listen_key_request(self, account_type: AccountType, *, keepalive: bool) -> Request:
+        raise _no_listen_key(account_type)
+
+    def parse_listen_key(self, body: bytes) -> str:
+        raise Denied("this venue has no listen keys")
+
+    def listen_key_route(self, account_type: AccountType, listen_key: str) -> str:
+        raise _no_listen_key(account_type)
+
+
+def _no_listen_key(account_type: AccountType) -> Denied:
+    return Denied(f"{account_type.value} has no listen keys: its private events come another way")
