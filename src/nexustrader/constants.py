@@ -1,7 +1,6 @@
 """Vocabulary of the public surface: enums, the status table, and readers of the settings.
 
-Light on purpose (everything imports it): nothing is read or created on import except what `settings` itself
-says it does.
+Light on purpose (everything imports it): on import nothing is read or created but what `settings` says.
 """
 
 from __future__ import annotations
@@ -276,11 +275,14 @@ class OrderType(Enum):
     STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
     POST_ONLY = "POST_ONLY"
 
-    is_market: bool
-    """True for MARKET and the triggered markets. An attribute, because the order path asks several times."""
+    is_market: (
+        bool  # MARKET and the triggered markets; an attribute, because the order path asks several times
+    )
+    is_triggered: bool  # waits at the venue until a price is reached
 
     def __init__(self, value: str) -> None:
         self.is_market = value.endswith("MARKET")
+        self.is_triggered = value.startswith(("TAKE_PROFIT", "STOP_LOSS"))
 
     @property
     def is_take_profit(self) -> bool:

@@ -30,8 +30,10 @@ from nexustrader.constants import (
     OrderSide,
     OrderType,
     ParamBackend,
+    PositionSide,
     TimeInForce,
     TradingState,
+    TriggerType,
 )
 from nexustrader.domain.instrument import Instrument, to_market
 from nexustrader.domain.outcome import Route
@@ -286,14 +288,19 @@ class Strategy:
         idempotency_key: str | None = None,
         account_type: AccountType | None = None,
         account: str | None = None,
+        trigger_price: Decimal | None = None,
+        trigger_type: TriggerType = TriggerType.LAST_PRICE,
+        position_side: PositionSide | None = None,
         **kwargs: Any,
     ) -> str:
         """Send an order by REST; returns its id at once.
 
         `amount` in base units, `price` in quote; both are put on the venue's grid without ever being worse than
-        asked. The same `idempotency_key` never creates a second order, not even after a restart. Other keywords go
-        to the venue's request as they are. A refused order reaches `on_failed_order`. Raises OrderError for values of
-        a wrong type, InstrumentError for what is no symbol, EngineBuildError when no account trades it.
+        asked. STOP_LOSS and TAKE_PROFIT types wait at the venue until the price of `trigger_type` reaches
+        `trigger_price`. In hedge mode `position_side` names the position. The same `idempotency_key` never creates
+        a second order, not even after a restart. Other keywords go to the venue's request as they are. A refused
+        order reaches `on_failed_order`. Raises OrderError for values of a wrong type, InstrumentError for what is
+        no symbol, EngineBuildError when no account trades it.
         """
         request = OrderRequest(
             symbol=symbol,
@@ -303,6 +310,9 @@ class Strategy:
             price=price,
             time_in_force=time_in_force,
             reduce_only=reduce_only,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+            position_side=position_side,
             client_oid=client_oid,
             idempotency_key=idempotency_key,
             route=Route.REST,
@@ -325,6 +335,9 @@ class Strategy:
         account_type: AccountType | None = None,
         account: str | None = None,
         ws_fallback: bool = True,
+        trigger_price: Decimal | None = None,
+        trigger_type: TriggerType = TriggerType.LAST_PRICE,
+        position_side: PositionSide | None = None,
         **kwargs: Any,
     ) -> str:
         """Send an order over the order socket; its bytes reach the socket before this call returns.
@@ -339,6 +352,9 @@ class Strategy:
             price=price,
             time_in_force=time_in_force,
             reduce_only=reduce_only,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+            position_side=position_side,
             client_oid=client_oid,
             idempotency_key=idempotency_key,
             route=Route.WS,

@@ -8,6 +8,7 @@ import msgspec
 
 from nexustrader._engine.core import EngineCore
 from nexustrader.domain.instrument import to_plain
+from nexustrader.domain.position import title
 
 PNL_SHOWN = Decimal("1e-8")  # an average entry is a quotient: beyond this its digits say nothing
 
@@ -43,7 +44,7 @@ def books_of(core: EngineCore, account: str) -> Books:
     for state in orders.values():
         for currency, amount in state.fees:
             fees[currency] = fees.get(currency, Decimal(0)) + amount
-    positions = {s: p for (a, s), p in core.portfolio.positions().items() if a == account}
+    positions = {k: p for k, p in core.portfolio.positions().items() if k.account == account}
     balance = core.portfolio.balances().get(account)
     totals = balance.balance_total if balance is not None else {}
     return Books(
@@ -62,13 +63,15 @@ def books_of(core: EngineCore, account: str) -> Books:
             for oid, state in orders.items()
         },
         positions={
-            symbol: number(position.signed_amount)
-            for symbol, position in positions.items()
-            if position.is_open and core.portfolio.is_contract(symbol)
+            title(*key.held): number(position.signed_amount)
+            for key, position in positions.items()
+            if position.is_open and core.portfolio.is_contract(key.symbol)
         },
         balances={asset: number(amount) for asset, amount in totals.items()},
         fees={currency: number(amount) for currency, amount in fees.items()},
-        realized_pnl={s: number(p.realized_pnl.quantize(PNL_SHOWN)) for s, p in positions.items()},
+        realized_pnl={
+            title(*key.held): number(p.realized_pnl.quantize(PNL_SHOWN)) for key, p in positions.items()
+        },
     )
 
 

@@ -37,7 +37,7 @@ from nexustrader.kernel.scheduler import Scheduler
 from nexustrader.market.cache import Cache
 from nexustrader.market.data import MarketData, StreamPort
 from nexustrader.market.hub import MarketHub
-from nexustrader.portfolio.portfolio import Portfolio
+from nexustrader.portfolio.portfolio import Portfolio, key_of
 from nexustrader.risk.gate import AMENDMENTS, SECTION, Gate
 from nexustrader.strategy import Strategy
 
@@ -319,14 +319,14 @@ class EngineCore:
 
     def _on_position(self, event: ev.PositionEvent) -> None:
         self.portfolio.on_position(event)
-        if self.portfolio.disagrees(event.account, event.symbol):
+        if self.portfolio.disagrees(*key_of(event)):
             # Race: the venue's word on a position may arrive before the fill that made it. Only a difference that
             # stays is one.
             due = self.clock.timestamp_ns() + POSITION_SETTLE_MS * 1_000_000
             self.clock.call_at(due, lambda: self._check_position(event))
 
     def _check_position(self, event: ev.PositionEvent) -> None:
-        if self.portfolio.disagrees(event.account, event.symbol):
+        if self.portfolio.disagrees(*key_of(event)):
             self.reconciler.on_status(event.account, "resync_needed")
 
     def on_status(self, account: str, event: str) -> None:

@@ -21,6 +21,7 @@ from nexustrader._engine.world import LiveWorld, World
 from nexustrader.config import Config
 from nexustrader.domain import events as ev
 from nexustrader.domain.order import Applied, OrderState
+from nexustrader.domain.position import title
 from nexustrader.domain.snapshot import Entry
 from nexustrader.error import EngineBuildError
 from nexustrader.execution.oms import name_of
@@ -158,16 +159,16 @@ class Repair:
         """Our open orders and positions."""
         orders = {state.oid: state for state in self._core.oms.open_orders(account)}
         positions = {
-            symbol: (state.signed_amount, state.entry_price)
-            for (owner, symbol), state in self._core.portfolio.positions().items()
-            if owner == account and state.is_open and self._core.portfolio.is_contract(symbol)
+            title(*key.held): (state.signed_amount, state.entry_price)
+            for key, state in self._core.portfolio.positions().items()
+            if key.account == account and state.is_open and self._core.portfolio.is_contract(key.symbol)
         }
         return orders, positions
 
     async def _compared(self, port: VenuePort, orders: dict[str, OrderState], positions: Holdings) -> Account:
         listed = {event.oid: event for event in await port.query_open_orders()}
         held = {
-            event.symbol: (event.signed_amount, event.entry_price)
+            title(event.symbol, event.position_side): (event.signed_amount, event.entry_price)
             for event in await port.query_positions()
             if event.signed_amount
         }

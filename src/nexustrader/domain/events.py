@@ -11,7 +11,7 @@ from enum import Enum
 
 import msgspec
 
-from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce, TradingState
+from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce, TradingState, TriggerType
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 
 ParamValue = str | int | float | bool
@@ -37,6 +37,8 @@ class Submit(_Record, tag="submit", frozen=True, kw_only=True, omit_defaults=Tru
     amount: Decimal
     price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
+    trigger_price: Decimal | None = None  # a triggered order waits until the price of `trigger_type` is there
+    trigger_type: TriggerType = TriggerType.LAST_PRICE
     reduce_only: bool = False
     position_side: PositionSide | None = None
     route: Route = Route.REST
@@ -58,6 +60,7 @@ class Cancel(_Record, tag="cancel", frozen=True, kw_only=True, omit_defaults=Tru
     route: Route = Route.REST
     ws_fallback: bool = True
     attempt: int = 1  # tells the cancels of one order apart
+    is_triggered: bool = False  # the order was created as one that waits for a price
     params: dict[str, ParamValue] = {}
     timestamp: int
 
@@ -151,6 +154,8 @@ class OrderEvent(_Record, tag="event", frozen=True, kw_only=True, omit_defaults=
     type: OrderType | None = None
     time_in_force: TimeInForce | None = None
     reduce_only: bool | None = None
+    trigger_price: Decimal | None = None
+    position_side: PositionSide | None = None  # in hedge mode only
 
 
 class CommandResult(_Record, tag="result", frozen=True, kw_only=True, omit_defaults=True):

@@ -40,6 +40,7 @@ from nexustrader.schema import InstrumentId, Order
 __all__ = ["Applied", "FillDelta", "Notice", "OrderState", "Told", "apply", "snapshot"]
 
 _ZERO = Decimal(0)
+CLOSING_SIDE = {PositionSide.LONG: OrderSide.SELL, PositionSide.SHORT: OrderSide.BUY}
 
 
 class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,6 +53,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     type: OrderType
     amount: Decimal
     price: Decimal | None = None
+    trigger_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
     position_side: PositionSide | None = None
@@ -97,6 +99,11 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.status is Status.UNKNOWN
 
     @property
+    def is_reducing(self) -> bool:
+        """True for an order that cannot open a position: it says so, or it is the closing side in hedge mode."""
+        return self.reduce_only or reduces(self.side, self.position_side)
+
+    @property
     def has_cancel_intent(self) -> bool:
         """True while a cancel of ours is under way; a refused cancel ends it."""
         return self.cancel in (CancelState.REQUESTED, CancelState.ACKED)
@@ -125,6 +132,11 @@ class Applied(NamedTuple):
 
     order: OrderState
     effects: tuple[Effect, ...]
+
+
+def reduces(side: OrderSide, position_side: PositionSide | None) -> bool:
+    """True for the side of an order that closes a position of hedge mode."""
+    return position_side is not None and CLOSING_SIDE.get(position_side) is side
 
 
 def apply(order: OrderState | None, record: Submit | Cancel | Amend | OrderEvent) -> Applied:
@@ -173,6 +185,7 @@ def snapshot(order: OrderState, told: Told | None = None) -> Order:
         side=order.side,
         time_in_force=order.time_in_force,
         price=None if order.price is None else float(order.price),
+        trigger_price=None if order.trigger_price is None else float(order.trigger_price),
         average=None if average is None else float(average),
         last_filled_price=None if order.last_price is None else float(order.last_price),
         last_filled=order.last_filled,
@@ -199,6 +212,7 @@ def _create(record: Submit) -> OrderState:
         type=record.type,
         amount=record.amount,
         price=record.price,
+        trigger_price=record.trigger_price,
         time_in_force=record.time_in_force,
         reduce_only=record.reduce_only,
         position_side=record.position_side,
@@ -225,7 +239,9 @@ def _adopt(event: OrderEvent) -> OrderState:
         amount=amount,
         price=event.price or None,
         time_in_force=event.time_in_force or TimeInForce.GTC,
+        trigger_price=event.trigger_price,
         reduce_only=bool(event.reduce_only),
+        position_side=event.position_side,
         created=event.timestamp,
         timestamp=event.timestamp,
         is_adopted=True,

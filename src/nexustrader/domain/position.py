@@ -32,6 +32,7 @@ class PositionState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     realized_pnl: Decimal = _ZERO
     is_inverse: bool = False
     contract_size: Decimal = _ONE
+    position_side: PositionSide | None = None  # in hedge mode: the side that it is, flat or not
 
     @property
     def is_open(self) -> bool:
@@ -117,6 +118,11 @@ def restated(position: PositionState, signed_amount: Decimal, entry_price: Decim
     return msgspec.structs.replace(position, signed_amount=signed_amount, basis=basis)
 
 
+def title(symbol: str, side: PositionSide | None) -> str:
+    """How a position is called: by its symbol, in hedge mode with its side ("BTCUSDT-PERP.BINANCE:LONG")."""
+    return symbol if side is None else f"{symbol}:{side.value}"
+
+
 def snapshot(
     position: PositionState, symbol: str, exchange: ExchangeType, mark: Decimal | None = None
 ) -> Position:
@@ -126,7 +132,7 @@ def snapshot(
         exchange=exchange,
         signed_amount=position.signed_amount,
         entry_price=float(position.entry_price),
-        side=position.side,
+        side=position.position_side or position.side,
         unrealized_pnl=0.0 if mark is None else float(position.unrealized_pnl(mark)),
         realized_pnl=float(position.realized_pnl),
     )

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from nexustrader.domain import events as ev
-from nexustrader.domain.instrument import Instrument, quantise_order, refusal
-from nexustrader.domain.order import OrderState
+from nexustrader.domain.instrument import Instrument, quantise, quantise_order, refusal
+from nexustrader.domain.order import OrderState, reduces
 from nexustrader.domain.outcome import Conclusion
 from nexustrader.error import InstrumentError
 from nexustrader.execution.request import OrderRequest, numbers
@@ -48,11 +48,28 @@ class Admission:
             reduce_only=request.reduce_only,
             reference_price=self._reference_price(request) if request.type.is_market else None,
         )
+        if reason is None and (request.type.is_triggered or request.trigger_price is not None):
+            reason = _trigger_refusal(instrument, request)
         gate = self.gate
         if gate is not None and not gate.is_open and reason is None:
-            order = Proposal(request.side, request.type, amount, price, request.reduce_only)
+            order = Proposal(
+                request.side,
+                request.type,
+                amount,
+                price,
+                request.reduce_only or reduces(request.side, request.position_side),
+                trigger_of(instrument, request) if request.trigger_price is not None else None,
+                request.position_side,
+            )
             reason = gate.refuse_order(account, instrument, order)
         return amount, price, reason
+
+    def trigger(self, request: OrderRequest) -> Decimal | None:
+        """The trigger price of a new order as it would be sent."""
+        instrument = self._instruments.get(request.symbol)
+        if request.trigger_price is None or instrument is None:
+            return None
+        return trigger_of(instrument, request)
 
     def amend(self, state: OrderState, price: Any, amount: Any) -> Terms:
         """The terms of an order after an amendment; None leaves a term as it is."""
@@ -94,10 +111,33 @@ class Admission:
 
     def _reference_price(self, request: OrderRequest) -> Decimal | None:
         """What a market order would pay, for the notional check; None without a book."""
+        if request.trigger_price is not None:
+            return numbers(1, request.trigger_price)[1]
         book = self._cache.bookl1(request.symbol)
         if book is None:
             return None
         return Decimal(str(book.ask if request.side.is_buy else book.bid))
+
+
+def trigger_of(instrument: Instrument, request: OrderRequest) -> Decimal | None:
+    """The trigger price as it would be sent: on the grid, on the side that triggers no earlier than asked."""
+    _, price, reason = numbers(1, request.trigger_price)
+    if price is None or reason is not None:
+        return None
+    rises = (
+        request.side.is_buy is request.type.is_stop_loss
+    )  # a buy stop waits for a rise, a sell stop for a fall
+    return quantise(price, instrument.tick, "ceil" if rises else "floor")
+
+
+def _trigger_refusal(instrument: Instrument, request: OrderRequest) -> str | None:
+    """Why a triggered order makes no sense as it is asked for, or None."""
+    if not request.type.is_triggered:
+        return f"TRIGGER: a {request.type.value} order takes no trigger_price; use a STOP_LOSS or TAKE_PROFIT type"
+    price = trigger_of(instrument, request)
+    if price is None or price <= 0:
+        return f"TRIGGER: a {request.type.value} order needs a trigger_price above 0, it is {request.trigger_price}"
+    return None
 
 
 def unknown(symbol: str) -> str:

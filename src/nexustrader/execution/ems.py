@@ -159,7 +159,10 @@ class ExecutionManager:
             amount=amount,
             price=price,
             time_in_force=request.time_in_force,
+            trigger_price=self._admission.trigger(request),
+            trigger_type=request.trigger_type,
             reduce_only=request.reduce_only,
+            position_side=request.position_side,
             route=request.route,
             ws_fallback=request.ws_fallback,
             client_oid=request.client_oid,
@@ -198,6 +201,7 @@ class ExecutionManager:
             route=route,
             ws_fallback=ws_fallback,
             attempt=next(self._cancel_attempts),
+            is_triggered=state.type.is_triggered,
             params=params,
             timestamp=self._clock.timestamp_ms(),
         )

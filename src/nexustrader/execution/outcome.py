@@ -51,4 +51,6 @@ def next_step(result: ev.CommandResult, *, ws_fallback: bool) -> Step:
 
 def ends_at_once(order_type: OrderType, time_in_force: TimeInForce) -> bool:
     """True for orders that the venue finishes on entry: their last event may be lost, so it is asked for."""
+    if order_type.is_triggered:
+        return False
     return order_type.is_market or time_in_force in (TimeInForce.IOC, TimeInForce.FOK)

@@ -33,7 +33,7 @@ from nexustrader.execution.unknowns import UNKNOWN_QUARANTINE_MS, Quarantine, Re
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock, VenuePort
 from nexustrader.market.cache import Cache
-from nexustrader.portfolio.portfolio import Portfolio
+from nexustrader.portfolio.portfolio import Held, Portfolio
 
 RECONNECT_GRACE_MS = 700
 RESYNC_GAP_S = 5.0  # between rounds that keep being called for
@@ -356,10 +356,10 @@ class Reconciler:
             is_settled &= not self._withhold(port.account, differing, doubtful) or is_certain
             if differing and await self._is_explained(port, differing):
                 continue
-            for symbol, event in differing.items():
+            for event in differing.values():
                 self._portfolio.adjust(event)
                 self._oms.record_adjustment(event)
-                adopted.append(symbol)
+                adopted.append(event.symbol)
             if is_settled:
                 return adopted
         _log.info(f"{port.account}: trading too fast to compare positions now; the next round does")
@@ -370,37 +370,37 @@ class Reconciler:
         states = self._oms.open_orders(account)
         return {s.oid for s in states if s.is_unknown or s.eid is None or s.is_amending}
 
-    def _withhold(self, account: str, differing: dict[str, ev.PositionEvent], doubtful: set[str]) -> bool:
+    def _withhold(self, account: str, differing: dict[Held, ev.PositionEvent], doubtful: set[str]) -> bool:
         """Take out of `differing` what an order in doubt may have done: taken over now, it would count twice later.
 
         True when something was taken out. It is compared again in the next round; the doubt ends by the venue's word.
         """
         by_symbol = {state.symbol: state.oid for state in self._orders_of(sorted(doubtful))}
-        withheld = differing.keys() & by_symbol.keys()
-        for symbol in sorted(withheld):
-            event = differing.pop(symbol)
+        withheld = [held for held in differing if held[0] in by_symbol]
+        for held in withheld:
+            event = differing.pop(held)
             _log.warning(
-                f"{account} {symbol}: the venue's position of {event.signed_amount} is not taken over yet: order "
-                f"{by_symbol[symbol]} is in doubt"
+                f"{account} {event.symbol}: the venue's position of {event.signed_amount} is not taken over yet: "
+                f"order {by_symbol[event.symbol]} is in doubt"
             )
         return bool(withheld)
 
-    async def _is_explained(self, port: VenuePort, differing: dict[str, ev.PositionEvent]) -> bool:
+    async def _is_explained(self, port: VenuePort, differing: dict[Held, ev.PositionEvent]) -> bool:
         """True when executions of ours that we had not heard of moved one of the positions: compare anew.
 
         Race: taken over with the position now, such an execution would count twice when it is heard of later.
         """
         before = self._fill_counts(port.account, differing)
         since_ms = self._clock.timestamp_ms() - RECENT_FILL_MS
-        await take_recent_fills(port, self._oms, differing, since_ms)
+        await take_recent_fills(port, self._oms, dict.fromkeys(symbol for symbol, _ in differing), since_ms)
         return self._fill_counts(port.account, differing) != before
 
-    def _fill_counts(self, account: str, symbols: Iterable[str]) -> dict[str, int]:
-        return {symbol: self._portfolio.fill_count(account, symbol) for symbol in symbols}
+    def _fill_counts(self, account: str, differing: Iterable[Held]) -> dict[Held, int]:
+        return {held: self._portfolio.fill_count(account, held[0]) for held in differing}
 
     async def _lasting(
-        self, port: VenuePort, differing: dict[str, ev.PositionEvent]
-    ) -> tuple[dict[str, ev.PositionEvent], bool]:
+        self, port: VenuePort, differing: dict[Held, ev.PositionEvent]
+    ) -> tuple[dict[Held, ev.PositionEvent], bool]:
         """What still differs when the list can no longer be older than our fills, and whether that was all.
 
         Race: the list and the stream of fills are not in step. A list may lack fills that we have heard of, and hold
@@ -412,7 +412,7 @@ class Reconciler:
         again = self._portfolio.differences(port.account, await port.query_positions())
         await asyncio.sleep(SETTLE_S)
         after = self._fill_counts(port.account, again)
-        lasting = {symbol: event for symbol, event in again.items() if before.get(symbol) == after[symbol]}
+        lasting = {held: event for held, event in again.items() if before.get(held) == after[held]}
         return lasting, len(lasting) == len(again)
 
     # -- telling ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from nexustrader.constants import OrderSide, OrderType, TimeInForce
+from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce, TriggerType
 from nexustrader.domain.events import ParamValue
 from nexustrader.domain.instrument import to_plain
 from nexustrader.domain.outcome import Route
@@ -28,6 +28,9 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
+    trigger_price: Decimal | None = None
+    trigger_type: TriggerType = TriggerType.LAST_PRICE
+    position_side: PositionSide | None = None
     client_oid: str | None = None
     idempotency_key: str | None = None
     route: Route = Route.REST
@@ -42,6 +45,8 @@ _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("type", (OrderType,)),
     ("time_in_force", (TimeInForce,)),
     ("reduce_only", (bool,)),
+    ("trigger_type", (TriggerType,)),
+    ("position_side", (PositionSide, _NONE)),
     ("client_oid", (str, _NONE)),
     ("idempotency_key", (str, _NONE)),
     ("ws_fallback", (bool,)),
@@ -58,6 +63,8 @@ def check_kinds(request: OrderRequest) -> None:
         and type(given.symbol) is str
         and type(given.reduce_only) is bool
         and type(given.ws_fallback) is bool
+        and given.trigger_price is None
+        and given.position_side is None
         and given.client_oid is None
         and given.idempotency_key is None
     ):

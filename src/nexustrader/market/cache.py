@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from nexustrader.constants import AccountType, DataType, ExchangeType, KlineInterval
+from nexustrader.constants import AccountType, DataType, ExchangeType, KlineInterval, PositionSide
+from nexustrader.domain.position import title
 from nexustrader.schema import (
     AccountBalance,
     BookL1,
@@ -259,9 +260,12 @@ class Cache:
 
     # -- account ---------------------------------------------------------------------------------------------
 
-    def put_position(self, position: Position, account: str | None = None) -> None:
-        """A flat position leaves the cache."""
-        for key in ((position.symbol, None), (position.symbol, account)):
+    def put_position(
+        self, position: Position, account: str | None = None, side: PositionSide | None = None
+    ) -> None:
+        """A flat position leaves the cache. `side`: in hedge mode, which of a symbol's two positions it is."""
+        name = title(position.symbol, side)
+        for key in ((name, None), (name, account)):
             if position.signed_amount:
                 self._positions[key] = position
             else:
@@ -270,12 +274,20 @@ class Cache:
     def put_balance(self, account_key: str, balance: AccountBalance) -> None:
         self._balances[account_key] = balance
 
-    def get_position(self, symbol: str, account: str | None = None) -> Position | None:
-        """The open position of a symbol (of a named account); None when flat."""
-        return self._positions.get((symbol, account))
+    def get_position(
+        self, symbol: str, account: str | None = None, side: PositionSide | None = None
+    ) -> Position | None:
+        """The open position of a symbol (of a named account); None when flat.
+
+        In hedge mode `side` names one of the two; without it the larger one is given.
+        """
+        if side is not None:
+            return self._positions.get((title(symbol, side), account))
+        found = [self._positions.get((title(symbol, each), account)) for each in _SIDES]
+        return max((p for p in found if p is not None), key=lambda p: abs(p.signed_amount), default=None)
 
     def get_all_positions(self, exchange: ExchangeType | None = None) -> dict[str, Position]:
-        """Open positions by symbol."""
+        """Open positions by symbol, in hedge mode by symbol and side ("BTCUSDT-PERP.BINANCE:LONG")."""
         return {
             symbol: position
             for (symbol, account), position in self._positions.items()
@@ -290,6 +302,9 @@ class Cache:
             if key.endswith(tail) and key.split(":", 1)[0] == _venue_of(account_type):
                 return balance
         return AccountBalance()
+
+
+_SIDES = (None, PositionSide.LONG, PositionSide.SHORT)
 
 
 def _told_at(kline: Kline) -> int:

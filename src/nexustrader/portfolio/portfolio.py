@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
-from nexustrader.constants import InstrumentType
+from nexustrader.constants import InstrumentType, PositionSide
 from nexustrader.domain import events as ev
 from nexustrader.domain import position as fold
 from nexustrader.domain.account import BalanceBook
@@ -22,7 +23,21 @@ from nexustrader.schema import AccountBalance
 
 _ZERO = Decimal(0)
 
-Key = tuple[str, str]  # account, symbol
+Held = tuple[str, PositionSide | None]
+"""A symbol, and in hedge mode the side: what one account has one position of."""
+
+
+class Key(NamedTuple):
+    """Whose position in what."""
+
+    account: str
+    symbol: str
+    side: PositionSide | None = None  # in hedge mode each side is a position of its own
+
+    @property
+    def held(self) -> Held:
+        return self.symbol, self.side
+
 
 _log = get_logger("Portfolio")
 
@@ -43,26 +58,28 @@ class Portfolio:
         self._stated: dict[Key, ev.PositionEvent] = {}
         self._balances: dict[str, BalanceBook] = {}
         self._fees: dict[str, Decimal] = {}
-        self._fill_counts: dict[Key, int] = {}
+        self._fill_counts: dict[tuple[str, str], int] = {}
 
     # -- fills -----------------------------------------------------------------------------------------------
 
     def on_fill(self, order: OrderState, delta: FillDelta) -> None:
         """Fold one execution into the account's position."""
-        key = (order.account, order.symbol)
-        self._fill_counts[key] = self._fill_counts.get(key, 0) + 1
+        key = Key(order.account, order.symbol, order.position_side)
+        counted = (order.account, order.symbol)
+        self._fill_counts[counted] = self._fill_counts.get(counted, 0) + 1
         for currency, amount in delta.fees:
             self._fees[currency] = self._fees.get(currency, _ZERO) + amount
         self._positions[key] = fold.fold(self.position(*key), order.side, delta)
         self._project(key)
 
-    def position(self, account: str, symbol: str) -> PositionState:
-        """The fold of an account's fills in a symbol; flat before the first."""
-        known = self._positions.get((account, symbol))
+    def position(self, account: str, symbol: str, side: PositionSide | None = None) -> PositionState:
+        """The fold of an account's fills in a symbol, in hedge mode of one side; flat before the first."""
+        known = self._positions.get(Key(account, symbol, side))
         if known is not None:
             return known
         instrument = self._instruments.get(symbol)
-        return fold.flat(instrument) if instrument is not None else PositionState()
+        empty = fold.flat(instrument) if instrument is not None else PositionState()
+        return empty if side is None else msgspec.structs.replace(empty, position_side=side)
 
     def positions(self) -> dict[Key, PositionState]:
         """Every fold, flat ones with realised profit included."""
@@ -76,7 +93,7 @@ class Portfolio:
         """`snapshot` with every fold and the fees."""
         return msgspec.structs.replace(
             snapshot,
-            positions=tuple((*key, state) for key, state in self._positions.items()),
+            positions=tuple((key.account, key.symbol, state) for key, state in self._positions.items()),
             fees=tuple(self._fees.items()),
         )
 
@@ -84,21 +101,22 @@ class Portfolio:
         """Know what was captured; call it before anything else is known."""
         self._fees.update(snapshot.fees)
         for account, symbol, state in snapshot.positions:
-            self._positions[account, symbol] = state
-            self._project((account, symbol))
+            key = Key(account, symbol, state.position_side)
+            self._positions[key] = state
+            self._project(key)
 
     def fill_count(self, account: str, symbol: str) -> int:
         """Grows with every fill: equal before and after a query means that no fill came in between."""
         return self._fill_counts.get((account, symbol), 0)
 
     def _project(self, key: Key) -> None:
-        account, symbol = key
+        account, symbol, side = key
         instrument = self._instruments.get(symbol)
         if instrument is None or instrument.type is InstrumentType.SPOT:
             return
         state = self._positions[key]
         public = fold.snapshot(state, symbol, instrument.exchange, self._mark(symbol))
-        self._cache.put_position(public, _account_name(account))
+        self._cache.put_position(public, _account_name(account), side)
 
     def _mark(self, symbol: str) -> Decimal | None:
         mark = self._cache.mark_price(symbol)
@@ -114,48 +132,54 @@ class Portfolio:
 
         A word that agrees with the fold is the occasion to value the position anew.
         """
-        key = (event.account, event.symbol)
+        key = key_of(event)
         self._stated[key] = event
         if key in self._positions and not self.disagrees(*key):
             self._project(key)
 
-    def disagrees(self, account: str, symbol: str) -> bool:
+    def disagrees(self, account: str, symbol: str, side: PositionSide | None = None) -> bool:
         """True while the venue's last word on a position differs from the fold of the fills."""
-        stated = self._stated.get((account, symbol))
-        return stated is not None and stated.signed_amount != self.position(account, symbol).signed_amount
+        stated = self._stated.get(Key(account, symbol, side))
+        return (
+            stated is not None and stated.signed_amount != self.position(account, symbol, side).signed_amount
+        )
 
-    def differences(self, account: str, events: Iterable[ev.PositionEvent]) -> dict[str, ev.PositionEvent]:
-        """Where the venue's list of positions is not what our fills add up to, by symbol.
+    def differences(self, account: str, events: Iterable[ev.PositionEvent]) -> dict[Held, ev.PositionEvent]:
+        """Where the venue's list of positions is not what our fills add up to.
 
         What the list does not hold is flat. Nothing is adopted: that is `adjust`.
         """
-        listed = {event.symbol: event for event in events}
+        listed = {key_of(event).held: event for event in events}
         as_of_ms = max((event.timestamp for event in listed.values()), default=0)
         flat = [
             ev.PositionEvent(
                 account=account,
-                symbol=symbol,
+                symbol=key.symbol,
                 signed_amount=_ZERO,
                 entry_price=_ZERO,
+                position_side=key.side,
                 timestamp=as_of_ms,
                 snapshot=True,
             )
-            for (owner, symbol), state in self._positions.items()
-            if owner == account and symbol not in listed and state.is_open and self.is_contract(symbol)
+            for key, state in self._positions.items()
+            if key.account == account
+            and key.held not in listed
+            and state.is_open
+            and self.is_contract(key.symbol)
         ]
         return {
-            event.symbol: event
+            key_of(event).held: event
             for event in (*listed.values(), *flat)
-            if event.signed_amount != self.position(account, event.symbol).signed_amount
+            if event.signed_amount != self.position(*key_of(event)).signed_amount
         }
 
     def adjust(self, event: ev.PositionEvent) -> None:
         """Take the venue's word in place of the fold: a manual trade, a liquidation, an earlier run's position."""
-        key = (event.account, event.symbol)
+        key = key_of(event)
         before = self.position(*key)
         if before.signed_amount or key in self._positions:
             _log.warning(
-                f"{event.account} {event.symbol}: position {before.signed_amount} by our fills, "
+                f"{event.account} {fold.title(*key.held)}: position {before.signed_amount} by our fills, "
                 f"{event.signed_amount} at the venue; the venue's is taken"
             )
         self._stated[key] = event
@@ -200,6 +224,11 @@ class Portfolio:
     def balances(self) -> dict[str, AccountBalance]:
         """Balances by account key."""
         return {account: book.snapshot() for account, book in self._balances.items()}
+
+
+def key_of(event: ev.PositionEvent) -> Key:
+    """Which position a word of the venue is about."""
+    return Key(event.account, event.symbol, event.position_side)
 
 
 def _account_name(account: str) -> str | None:

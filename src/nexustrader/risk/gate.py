@@ -275,12 +275,14 @@ class Gate:
     ) -> View:
         """The worst case with and without `order`, which takes the place of `amended` if there is one."""
         symbol = instrument.symbol
-        position = self._portfolio.position(account, symbol).signed_amount
+        position = self._portfolio.position(account, symbol, order.position_side).signed_amount
         is_buy, amount, reduce_only = order.side.is_buy, order.amount, order.reduce_only
         others = totals(
-            OpenAmount(one.side is OrderSide.BUY, self._left_of(one), one.reduce_only)
+            OpenAmount(one.side is OrderSide.BUY, self._left_of(one), one.is_reducing)
             for one in self._open_orders(account)
-            if one.symbol == symbol and (amended is None or one.oid != amended.oid)
+            if one.symbol == symbol
+            and one.position_side is order.position_side
+            and (amended is None or one.oid != amended.oid)
         )
         before = others
         if amended is not None:
@@ -425,7 +427,9 @@ def _amendments_in(snapshot: Snapshot) -> dict[str, Decimal]:
 
 
 def _proposal_of(order: OrderState, amount: Decimal, price: Decimal | None) -> Proposal:
-    return Proposal(order.side, order.type, amount, price, order.reduce_only)
+    return Proposal(
+        order.side, order.type, amount, price, order.is_reducing, order.trigger_price, order.position_side
+    )
 
 
 def _marks_of(event: ev.RiskEvent) -> Marks | None:

@@ -74,7 +74,7 @@ class LossWatch:
         """Every position with its price. None while one that is open has none: its part would come and go."""
         found = []
         is_complete = True
-        for (_, symbol), position in self._portfolio.positions().items():
+        for (_, symbol, _), position in self._portfolio.positions().items():
             instrument = self._instruments.get(symbol)
             if instrument is None:
                 self._warn(f"{symbol} is traded no more: its position is not counted among the losses")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from nexustrader.constants import InstrumentType, OrderSide, OrderType
+from nexustrader.constants import InstrumentType, OrderSide, OrderType, PositionSide
 from nexustrader.domain.instrument import Instrument, notional, to_plain
 from nexustrader.risk.exposure import Exposure
 
@@ -25,6 +25,8 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     amount: Decimal
     price: Decimal | None
     reduce_only: bool
+    trigger: Decimal | None = None  # it waits until this price is reached
+    position_side: PositionSide | None = None  # in hedge mode: which of the two positions it changes
 
 
 class View(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +73,8 @@ def dearest_price(order: Proposal, view: View) -> Decimal | None:
     """The price by which an order's value is reckoned: never too low, as far as prices are known."""
     now = touch(order.side, view)
     now = view.mark if now is None else now
+    if order.trigger is not None:
+        now = order.trigger if now is None else max(now, order.trigger)
     if order.type.is_market or order.price is None:
         return now
     if order.side.is_buy or now is None:
@@ -131,10 +135,13 @@ def position_notional(order: Proposal, view: View, limit: Decimal) -> str | None
 
 
 def price_collar(order: Proposal, view: View, fraction: Decimal) -> str | None:
-    """How far beyond the touch and the mark price an order may trade. A better price always passes."""
-    now = touch(order.side, view)
+    """How far beyond the touch and the mark price an order may trade. A better price always passes.
+
+    One that waits for a price trades when that is the price: it is compared with its trigger.
+    """
+    now = touch(order.side, view) if order.trigger is None else order.trigger
     price = now if order.type.is_market else order.price
-    references = {"the touch": now, "the mark price": view.mark}
+    references = {"the touch": now, "the mark price": view.mark if order.trigger is None else None}
     known = {name: value for name, value in references.items() if value is not None}
     if not known:
         return f"PRICE_COLLAR: {NO_PRICE.format(view.instrument.symbol)}"
