@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from nexustrader.emulator.binance import market_usdm, topics
-from nexustrader.emulator.binance.market import DepthUpdate, Market, PublicTrade
+from nexustrader.emulator.binance import topics
+from nexustrader.emulator.binance.encode import market_usdm
+from nexustrader.emulator.binance.encode.wire import MarketWire
 from nexustrader.emulator.binance.streams import Hub, Subscribed
 from nexustrader.emulator.binance.topics import INTERVALS_MS
-from nexustrader.emulator.binance.wire import MarketWire
+from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
 from nexustrader.kernel.ports import Clock, TimerHandle
 
 NS_PER_MS = 1_000_000
-PUSH_MS = 50  # how often streams with a cadence are looked at
 
 encode = msgspec.json.encode
 
@@ -23,7 +23,7 @@ class Publisher:
     """The audience of all markets of one product. Nothing is encoded for nobody."""
 
     def __init__(
-        self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock, push_ms: int = PUSH_MS
+        self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock, push_ms: int
     ) -> None:
         self._hub = hub
         self._markets = markets
