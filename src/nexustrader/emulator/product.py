@@ -87,6 +87,10 @@ class Product:
         """Lets stale answers reach back so far, from now on."""
         self.history.reach(span_ms, self.accounts.by_name.values(), self.trading.records)
 
+    def restart_books(self, symbol: str | None) -> int:  # noqa: ARG002 — venues whose streams have snapshots look
+        """Begins the book streams of a symbol, or of all, anew; returns how many there are."""
+        return 0
+
     @property
     def stream_count(self) -> int:
         """How many market streams somebody listens to."""

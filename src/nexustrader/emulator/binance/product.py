@@ -63,7 +63,7 @@ class BinanceProduct(Product):
         self.listen_keys = ListenKeys(self.hub, clock, secrets or Entropy(), listen_key_ttl_ms)
         self.subscriptions = SpotSubscriptions()
         deliver = self.subscriptions.publish if name == SPOT else self.listen_keys.publish
-        feed = UserFeed(name, deliver, clock, self.faults, user_events.about, user_events.alter)
+        feed = UserFeed((name,), deliver, clock, self.faults, user_events.about, user_events.alter)
         self.subscriptions.on_listener = self.listen_keys.on_listener = feed.on_listener
         self.usdm_voice = UsdmVoice(clock, feed.publish)
         spot_voice = SpotVoice(clock, feed.publish, self.new_id)

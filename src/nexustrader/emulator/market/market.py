@@ -94,9 +94,8 @@ class Market:
         self._clock = clock
         price = start_price or self.instrument.to_ticks(listing.start_price)
         now_ms = clock.timestamp_ms()
-        minute_lots = max(
-            1, int(PATH_VALUE_PER_MINUTE / self.instrument.value(1, self.instrument.price(price)))
-        )
+        lot_value = listing.lot * (1 if listing.kind == "inverse" else self.instrument.price(price))
+        minute_lots = max(1, int(PATH_VALUE_PER_MINUTE / lot_value))
         path = PricePath(entropy.child(listing.symbol), now_ms, price, minute_lots)
         self.candles = Candles(path, now_ms, price)
         self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT_MAX)

@@ -39,6 +39,10 @@ def _replay_events(venue: AnyVenue, fault: Fault) -> int:
     return sum(feed.replay(account, fault.n) for feed in feeds for account in accounts_of(venue, fault))
 
 
+def _restart_books(venue: AnyVenue, fault: Fault) -> int:
+    return sum(product.restart_books(fault.symbol) for product in _products(venue, fault))
+
+
 # -- orders ---------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +200,7 @@ def _open_orders(venue: AnyVenue, fault: Fault) -> Iterator[tuple[Product, Order
 DEEDS: dict[str, Deed] = {
     "disconnect": _disconnect,
     "replay_events": _replay_events,
+    "restart_books": _restart_books,
     "manual_order": _manual_order,
     "manual_cancel": _manual_cancel,
     "end_order": _end_order,

@@ -52,6 +52,7 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     expiry_reason: str | None = None
     cancel_reason: str | None = None
     modifications: int = 0
+    is_held: bool = False  # it waits, or waited to its end, for a trigger
     terms: Mapping[str, str] = {}
 
     @property

@@ -110,19 +110,7 @@ class Trading:
         """
         order = self.check(account, request)
         market = self._markets[request.listing.symbol]
-        record = OrderRecord(
-            listing=request.listing,
-            account=account.name,
-            sim=order.snapshot(),
-            type=request.type,
-            tif=request.tif,
-            client_id=order.client_id,
-            stp=request.stp,
-            quote_amount=request.quote_amount or Decimal(0),
-            terms=request.terms,
-            created_ms=order.timestamp_ms,
-            updated_ms=order.timestamp_ms,
-        )
+        record = _record_of(request, order)
         self._next_order_id += 1
         if killed:
             order.symbol, order.status = market.key, "EXPIRED"
@@ -133,11 +121,32 @@ class Trading:
             refused = self.rules.rejection(events[0].reason)
             if refused is not None:
                 raise refused
-            order.status = "EXPIRED"
-            events = [Expired(order, cast("ExpireReason", events[0].reason))]
+            events = [_ended_at_entry(events[0])]
         self._keep(record)
         self.apply(market, events)
         return record
+
+    def hold(self, account: Account, request: OrderRequest) -> OrderRecord:
+        """Takes an order that waits for its trigger, out of the book and without a claim. Raises VenueError."""
+        order = self.check(account, request)
+        market = self._markets[request.listing.symbol]
+        order.symbol = market.key
+        record = _record_of(request, order)
+        record.is_held = True
+        self._next_order_id += 1
+        self._keep(record)
+        self._voice.accepted(account, market, record)
+        self._history.note(account, record)
+        return record
+
+    def release(self, record: OrderRecord) -> None:
+        """Its trigger came: enters an order that was held. What the core rejects now ends at once."""
+        market = self._markets[record.symbol]
+        record.is_held = False
+        events = market.engine.submit(record.sim.snapshot())
+        if isinstance(events[0], Rejected):
+            events = [_ended_at_entry(events[0])]
+        self.apply(market, events)
 
     def close_out(
         self,
@@ -203,7 +212,7 @@ class Trading:
     def end(self, record: OrderRecord, how: str) -> None:
         """Ends an open order on the venue's own account: CANCELED, or EXPIRED for some reason."""
         market = self._markets[record.symbol]
-        events = market.engine.cancel(record.order_id)
+        events = self._take_off(market, record)
         if events and how != "CANCELED":
             events[0].order.status = "EXPIRED"
             events[0] = Expired(events[0].order, cast("ExpireReason", how))
@@ -216,7 +225,7 @@ class Trading:
             raise self.rules.unknown_order()
         if cancel_id is not None:
             self._cancel_ids[record.order_id] = cancel_id
-        self.apply(market, market.engine.cancel(record.order_id))
+        self.apply(market, self._take_off(market, record))
         self._cancel_ids.pop(record.order_id, None)
 
     def modify(self, account: Account, record: OrderRecord, price: Decimal, amount: Decimal) -> None:
@@ -316,6 +325,15 @@ class Trading:
                     raise AssertionError("the core refused an order that it had accepted")
             self._history.note(account, record)
 
+    @staticmethod
+    def _take_off(market: Market, record: OrderRecord) -> list[MatchEvent]:
+        """Takes an open order out of the book, or from where it waits."""
+        if not record.is_held:
+            return market.engine.cancel(record.order_id)
+        order = record.sim.snapshot()
+        order.status = "CANCELED"
+        return [Canceled(order)]
+
     def _keep(self, record: OrderRecord) -> None:
         self._records[record.order_id] = self._open[record.account][record.order_id] = record
         self._by_client_id[record.account, record.symbol, record.client_id] = record
@@ -349,3 +367,25 @@ class Trading:
             if taken < lots:
                 break
         return total
+
+
+def _record_of(request: OrderRequest, order: SimOrder) -> OrderRecord:
+    return OrderRecord(
+        listing=request.listing,
+        account=order.account,
+        sim=order.snapshot(),
+        type=request.type,
+        tif=request.tif,
+        client_id=order.client_id,
+        stp=request.stp,
+        quote_amount=request.quote_amount or Decimal(0),
+        terms=request.terms,
+        created_ms=order.timestamp_ms,
+        updated_ms=order.timestamp_ms,
+    )
+
+
+def _ended_at_entry(event: Rejected) -> Expired:
+    """What the core rejects, as a venue tells it that had taken the order already."""
+    event.order.status = "EXPIRED"
+    return Expired(event.order, cast("ExpireReason", event.reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nexustrader.emulator.faults import EVENT, SUBSCRIBE, Fault, FaultPlan
 from nexustrader.emulator.orders.accounts import Account
@@ -20,16 +20,22 @@ Alter = Callable[[str, Body, int], list[Body]]
 
 
 class UserFeed:
-    """Publishes the user events of one product through `deliver`, as the fault plan lets it.
+    """Publishes the user events of some products through `deliver`, as the fault plan lets it.
 
-    `about` says of an event what faults ask for: its name (`on`), `symbol`, `client_id` and `step`; `alter` is what is
-    told in the place of an event that is altered in some way at some time in ms.
+    `about` says of an event what faults ask for: its name (`on`), `product`, `symbol`, `client_id` and `step`; `alter`
+    is what is told in the place of an event that is altered in some way at some time in ms.
     """
 
     def __init__(
-        self, product: str, deliver: Publish, clock: Clock, faults: FaultPlan, about: About, alter: Alter
+        self,
+        products: Sequence[str],
+        deliver: Publish,
+        clock: Clock,
+        faults: FaultPlan,
+        about: About,
+        alter: Alter,
     ) -> None:
-        self._product = product
+        self._products = products
         self._event_about = about
         self._event_alter = alter
         self._deliver = deliver
@@ -67,8 +73,12 @@ class UserFeed:
 
     def on_listener(self, account: Account) -> None:
         """Somebody begins to listen."""
-        about = {"on": "user", "product": self._product, "account": account.name}
-        fault = self._faults.find(SUBSCRIBE, ("replay_on_connect",), **about)
+        about = {"on": "user", "account": account.name}
+        faults = (
+            self._faults.find(SUBSCRIBE, ("replay_on_connect",), product=product, **about)
+            for product in self._products
+        )
+        fault = next((found for found in faults if found is not None), None)
         if fault is None or not self._kept.get(account.name):
             return
         self._faults.struck(fault)
@@ -76,7 +86,7 @@ class UserFeed:
         self._clock.call_soon(lambda: self.replay(account, fault.n))
 
     def _about(self, account: Account, event: Body) -> Mapping[str, str | None]:
-        return {"product": self._product, "account": account.name, **self._event_about(event)}
+        return {"product": self._products[0], "account": account.name, **self._event_about(event)}
 
     # -- effects ------------------------------------------------------------------------------------------
 
