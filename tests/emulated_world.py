@@ -11,8 +11,8 @@ from nexustrader.chaos.network import Network
 from nexustrader.chaos.process import Disk, MemoryWorld
 from nexustrader.config import BasicConfig, Config, PublicConnectorConfig
 from nexustrader.constants import ExchangeType
-from nexustrader.emulator.binance.service import Service
-from nexustrader.emulator.binance.venue import Settings, Venue
+from nexustrader.emulator.binance.service import BinanceService
+from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
 from nexustrader.engine import Engine
 from nexustrader.exchange import BinanceAccountType
 from nexustrader.kernel.entropy import Entropy
@@ -43,14 +43,14 @@ class EmulatedWorld:
         self.loop = SeededLoop(None)
         entropy = Entropy(seed)
         clock = LoopClock(self.loop)
-        self.venue = Venue(
+        self.venue = BinanceVenue(
             [],
-            Settings(seed=seed, symbols=SYMBOLS, step_ms=STEP_MS, push_ms=STEP_MS),
+            BinanceSettings(seed=seed, symbols=SYMBOLS, step_ms=STEP_MS, push_ms=STEP_MS),
             clock,
             entropy.child("keys"),
         )
         self.network = Network(
-            self.loop, Service(self.venue), clock, entropy.child("network"), History(self.loop.time)
+            self.loop, BinanceService(self.venue), clock, entropy.child("network"), History(self.loop.time)
         )
         self.world = MemoryWorld(self.loop, self.network, Disk(100_000), entropy.child("process"))
 

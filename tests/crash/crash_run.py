@@ -18,8 +18,9 @@ from verdicts import complaints_of_books, complaints_of_orders, complaints_of_te
 import canaries
 from nexustrader._engine.books import Books
 from nexustrader.emulator.binance.emulator import BinanceEmulator
-from nexustrader.emulator.binance.records import OrderRecord
-from nexustrader.emulator.binance.venue import STILL, Settings
+from nexustrader.emulator.binance.venue import BinanceSettings
+from nexustrader.emulator.orders.records import OrderRecord
+from nexustrader.emulator.venue import STILL
 
 LIFE_S_MAX = 45.0
 AGREE_S_MAX = 15.0  # how long after the program's end a difference may last
@@ -88,7 +89,7 @@ class Life(msgspec.Struct):
 @contextlib.asynccontextmanager
 async def venue() -> AsyncIterator[BinanceEmulator]:
     """A venue of its own, with a market that moves only by hand."""
-    async with BinanceEmulator(Settings(market=STILL, symbols=(SYMBOL,))) as emulator:
+    async with BinanceEmulator(BinanceSettings(market=STILL, symbols=(SYMBOL,))) as emulator:
         canaries.watch(emulator.api_key, emulator.secret)
         emulator.move(SYMBOL, BID, ASK)
         yield emulator

@@ -8,13 +8,14 @@ import pytest
 from venue_client import VenueClient
 
 from nexustrader.emulator.binance.emulator import BinanceEmulator
-from nexustrader.emulator.binance.venue import STILL, Settings
+from nexustrader.emulator.binance.venue import BinanceSettings
+from nexustrader.emulator.venue import STILL
 
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[BinanceEmulator]:
     """A running emulator with BTCUSDT at 60000.0/60000.1, ten BTC on either side."""
-    async with BinanceEmulator(Settings(market=STILL)) as emulator:
+    async with BinanceEmulator(BinanceSettings(market=STILL)) as emulator:
         for product in ("spot", "usdm"):
             emulator.move("BTCUSDT", "60000.0", "60000.1", product=product)
         yield emulator

@@ -10,20 +10,21 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.moves import MarketMove, move_market
-from nexustrader.emulator.binance.rest import RestCall, RestReply
-from nexustrader.emulator.binance.service import Service
-from nexustrader.emulator.binance.venue import STILL, Settings, Venue
+from nexustrader.emulator.binance.service import BinanceService
+from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
 from nexustrader.emulator.faults import Fault
+from nexustrader.emulator.market.moves import MarketMove, move_market
+from nexustrader.emulator.orders.accounts import AccountSpec
 from nexustrader.emulator.peer import Socket
+from nexustrader.emulator.rest import RestCall, RestReply
+from nexustrader.emulator.venue import STILL
 from nexustrader.kernel.clock import VirtualClock
 from nexustrader.kernel.entropy import Entropy
 
 START_NS = 1_780_000_000_000_000_000
 API_KEY = "k" * 64
 SECRET = "s" * 64
-QUIET = Settings(market=STILL, symbols=("BTCUSDT", "ETHUSDT"))
+QUIET = BinanceSettings(market=STILL, symbols=("BTCUSDT", "ETHUSDT"))
 
 
 class Reply:
@@ -90,12 +91,12 @@ class MemoryVenue:
     """A venue with one account, BTCUSDT at 60000.0/60000.1, ten BTC on either side."""
 
     def __init__(
-        self, settings: Settings = QUIET, *, seed: int = 1, accounts: Sequence[AccountSpec] = ()
+        self, settings: BinanceSettings = QUIET, *, seed: int = 1, accounts: Sequence[AccountSpec] = ()
     ) -> None:
         self.clock = VirtualClock(START_NS)
         accounts = accounts or [AccountSpec(api_key=API_KEY, secret=SECRET)]
-        self.venue = Venue(accounts, settings, self.clock, Entropy(seed))
-        self.service = Service(self.venue)
+        self.venue = BinanceVenue(accounts, settings, self.clock, Entropy(seed))
+        self.service = BinanceService(self.venue)
         if settings.market == STILL:
             self.move("60000.0", "60000.1")
         self.venue.start()

@@ -18,14 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from venue_client import VenueClient
 
-from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.bar_replay import LEVELS, bar_recordings
 from nexustrader.emulator.binance.emulator import BinanceEmulator
-from nexustrader.emulator.binance.market import DepthUpdate, Market, PublicTrade
+from nexustrader.emulator.binance.instruments import LISTINGS
 from nexustrader.emulator.binance.streams import StreamConnection
 from nexustrader.emulator.binance.topics import MARKET, PUBLIC, SPOT, USDM
-from nexustrader.emulator.binance.venue import AT_ONCE, STILL, SYNTHETIC, Settings, Venue
+from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
 from nexustrader.emulator.connection import Connection
+from nexustrader.emulator.market.bar_replay import LEVELS, bar_recordings
+from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
+from nexustrader.emulator.orders.accounts import AccountSpec
+from nexustrader.emulator.venue import AT_ONCE, STILL, SYNTHETIC
 from nexustrader.error import DataError
 from nexustrader.kernel.clock import VirtualClock
 from nexustrader.sim.types import Side, SimOrder
@@ -99,8 +101,8 @@ class World:
     def __init__(self, *paths: Path, speed: float = 1.0, start: str = AT_ONCE, market: str = STILL) -> None:
         self.clock = VirtualClock(START_MS * NS_PER_MS)
         spec = AccountSpec(api_key="k" * 64, secret="s")
-        behaviour = Settings(data=paths, speed=speed, start=start, market=market)
-        self.venue = Venue([spec], behaviour, self.clock)
+        behaviour = BinanceSettings(data=paths, speed=speed, start=start, market=market)
+        self.venue = BinanceVenue([spec], behaviour, self.clock)
         self.spot = self.venue.products[SPOT].markets["BTCUSDT"]
         self.usdm = self.venue.products[USDM].markets["BTCUSDT"]
         self.venue.start()
@@ -360,7 +362,7 @@ def test_files_may_be_plain_gzipped_or_zipped(tmp_path: Path, suffix: str) -> No
 def test_a_file_that_is_not_named_after_symbol_and_interval_is_refused(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, text(UP), name)
     with pytest.raises(DataError, match="name it SYMBOL-INTERVAL-… as in BTCUSDT-1m-2024") as raised:
-        bar_recordings([path])
+        bar_recordings([path], LISTINGS)
     assert str(path) in str(raised.value)
 
 
@@ -421,7 +423,7 @@ def test_without_the_extra_only_candles_are_refused(tmp_path: Path, missing: str
     program = (
         f"import sys; sys.modules['{missing}'] = None\n"
         "from nexustrader.cli.main import main\n"
-        "import nexustrader.emulator.program\n"
+        "import nexustrader.emulator.binance.emulator, nexustrader.emulator.program\n"
         "assert not sys.modules.get('numpy') and not sys.modules.get('polars')\n"
         f"main(['emulate', 'binance', '--data', {str(path)!r}])\n"
     )
@@ -442,7 +444,7 @@ async def finish(emulator: BinanceEmulator) -> dict[str, Any]:
 
 @pytest.mark.slow
 async def test_a_client_trades_on_candles(tmp_path: Path) -> None:
-    behaviour = Settings(market=STILL, data=[write(tmp_path, text(UP, DOWN))], speed=600)
+    behaviour = BinanceSettings(market=STILL, data=[write(tmp_path, text(UP, DOWN))], speed=600)
     async with BinanceEmulator(behaviour) as emulator, VenueClient(emulator) as client:
         assert (await client.usdm_limit("BUY", "0.2", "45950.5")).body["status"] == "NEW"
         socket = await client.connect("/public/stream?streams=btcusdt@depth/btcusdt@bookTicker")
@@ -475,7 +477,7 @@ async def test_a_recorded_month_is_played_to_its_last_price(testdata: Path) -> N
     with gzip.open(path, "rt") as file:
         rows = [line.split(",") for line in file]
     cpu = time.process_time()
-    behaviour = Settings(market=STILL, data=[path], speed=0, start=AT_ONCE)
+    behaviour = BinanceSettings(market=STILL, data=[path], speed=0, start=AT_ONCE)
     async with BinanceEmulator(behaviour) as emulator:
         status = await finish(emulator)
         cpu = time.process_time() - cpu

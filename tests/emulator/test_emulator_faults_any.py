@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_venue import QUIET, MemoryVenue
 
-from nexustrader.emulator.binance.deeds import DEEDS
+from nexustrader.emulator.binance.deeds import BINANCE_DEEDS
 from nexustrader.emulator.faults import ACTIONS
 
 LAGGING = msgspec.structs.replace(QUIET, history_ms=2_000)
 PRICES = ("58000", "59000", "60000", "60001", "61000")
-ARMED = sorted(set(ACTIONS) - set(DEEDS) - {"maintenance", "refuse_connect"})
+ARMED = sorted(set(ACTIONS) - set(BINANCE_DEEDS) - {"maintenance", "refuse_connect"})
 
 faults = st.builds(
     lambda action, choice, count, delay_ms, part: ("fault", action, choice, count, delay_ms, part),
@@ -27,7 +27,7 @@ faults = st.builds(
     st.sampled_from(["0.3", "1"]),
 )
 deeds = st.tuples(
-    st.just("deed"), st.sampled_from(sorted(set(DEEDS) - {"disconnect"})), st.sampled_from("BS")
+    st.just("deed"), st.sampled_from(sorted(set(BINANCE_DEEDS) - {"disconnect"})), st.sampled_from("BS")
 )
 places = st.tuples(
     st.just("place"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from memory_venue import MemoryVenue, steps
 
-from nexustrader.emulator.binance.deeds import DEEDS
+from nexustrader.emulator.binance.deeds import BINANCE_DEEDS
 from nexustrader.emulator.faults import ACTIONS, NOW
 
 
@@ -30,7 +30,7 @@ def account_update(frames: list[Any]) -> Any:
 
 
 def test_every_deed_is_an_action_of_now() -> None:
-    assert set(DEEDS) == {name for name, action in ACTIONS.items() if NOW in action.moments}
+    assert set(BINANCE_DEEDS) == {name for name, action in ACTIONS.items() if NOW in action.moments}
 
 
 # -- by hand --------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 from memory_venue import MemoryVenue, steps
 
-from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.canned import CANNED
+from nexustrader.emulator.binance.refusals import CANNED
 from nexustrader.emulator.faults import GARBLES
+from nexustrader.emulator.orders.accounts import AccountSpec
 
 
 @pytest.fixture
@@ -277,7 +277,9 @@ def test_what_the_account_cannot_pay_is_not_overfilled(world: MemoryVenue) -> No
 
 def test_a_fee_is_taken_in_a_third_currency() -> None:
     rich = {"USDT": Decimal(100_000), "BNB": Decimal(1), "BTC": Decimal(1)}
-    world = MemoryVenue(accounts=[AccountSpec(api_key="k" * 64, secret="s" * 64, spot=rich, usdm=rich)])
+    world = MemoryVenue(
+        accounts=[AccountSpec(api_key="k" * 64, secret="s" * 64, balances={"spot": rich, "usdm": rich})]
+    )
     stream, session = world.user_stream(), world.spot_user_stream()
     world.inject("fee_asset", asset="BNB", count=2)
     world.limit("BUY", "0.010", "61000")

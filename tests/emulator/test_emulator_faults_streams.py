@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from memory_venue import MemorySocket, MemoryVenue, steps
 
-from nexustrader.emulator.binance.rest import RestReply
+from nexustrader.emulator.rest import RestReply
 
 
 @pytest.fixture

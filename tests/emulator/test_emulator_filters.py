@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexustrader.emulator.binance import filters, requests
 from nexustrader.emulator.binance.errors import ApiError
-from nexustrader.emulator.binance.instruments import LISTINGS, OPEN_ORDERS_MAX
+from nexustrader.emulator.binance.handlers import filters, requests
+from nexustrader.emulator.binance.instruments import LISTINGS
 from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.market.listing import OPEN_ORDERS_MAX
 
 PRICES = {symbol: listing.start_price for symbol, listing in LISTINGS[SPOT].items()}
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexustrader.emulator.binance import errors
-from nexustrader.emulator.binance.numbers import Grid
 from nexustrader.emulator.binance.paths import API, REST, STREAMS, resolve
 from nexustrader.emulator.binance.topics import SPOT, USDM, Topic, parse_topic, route_of
-from nexustrader.emulator.candles import Candles, PricePath
 from nexustrader.emulator.faults import AFTER, BEFORE, Fault, FaultPlan
+from nexustrader.emulator.market.candles import Candles, PricePath
+from nexustrader.emulator.market.grid import Grid
 from nexustrader.kernel.entropy import Entropy
 
 MINUTE_MS = 60_000

@@ -15,7 +15,8 @@ from venue_client import VenueClient
 from nexustrader.emulator.binance.emulator import BinanceEmulator
 from nexustrader.emulator.binance.replay import Recording
 from nexustrader.emulator.binance.topics import SPOT, USDM
-from nexustrader.emulator.binance.venue import AT_ONCE, STILL, Settings
+from nexustrader.emulator.binance.venue import BinanceSettings
+from nexustrader.emulator.venue import AT_ONCE, STILL
 from nexustrader.error import DataError
 
 USDM_LINES, SPOT_LINES = 93_954, 41_249
@@ -67,8 +68,8 @@ def record(path: Path, frames: list[dict[str, Any]], step_ns: int = 10_000_000) 
     return path
 
 
-def settings(path: Path, **more: Any) -> Settings:
-    return Settings(market=STILL, data=[path], **{"speed": 0.0, "start": AT_ONCE, **more})
+def settings(path: Path, **more: Any) -> BinanceSettings:
+    return BinanceSettings(market=STILL, data=[path], **{"speed": 0.0, "start": AT_ONCE, **more})
 
 
 async def finish(emulator: BinanceEmulator) -> dict[str, Any]:

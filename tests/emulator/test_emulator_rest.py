@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 from venue_client import Ed25519Key, VenueClient, now_ms
 
-from nexustrader.emulator.binance.accounts import AccountSpec
 from nexustrader.emulator.binance.emulator import BinanceEmulator
-from nexustrader.emulator.binance.venue import STILL, Settings
+from nexustrader.emulator.binance.venue import BinanceSettings
+from nexustrader.emulator.orders.accounts import AccountSpec
+from nexustrader.emulator.venue import STILL
 
 pytestmark = pytest.mark.slow
 
@@ -159,7 +160,7 @@ async def two_accounts() -> AsyncIterator[tuple[BinanceEmulator, Ed25519Key]]:
         AccountSpec(api_key="a" * 64, secret="s", name="maker"),
         AccountSpec(api_key="b" * 64, public_key_pem=key.public_pem, name="taker"),
     ]
-    async with BinanceEmulator(Settings(market=STILL), accounts=accounts) as emulator:
+    async with BinanceEmulator(BinanceSettings(market=STILL), accounts=accounts) as emulator:
         emulator.move("BTCUSDT", "60000.0", "60010.0", product="usdm")
         yield emulator, key
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from venue_client import Ed25519Key
 
 from nexustrader.emulator.binance.errors import TOO_FAR_AHEAD, TOO_FAR_BEHIND, ApiError
 from nexustrader.emulator.binance.security import (
-    Verifier,
     check_key_format,
     check_signature,
     check_time,
@@ -17,6 +17,7 @@ from nexustrader.emulator.binance.security import (
     rest_payload,
     ws_payload,
 )
+from nexustrader.emulator.signatures import PublicKeyVerifier, SecretVerifier, verifier_of
 
 SPOT_SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
 SPOT_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -52,18 +53,18 @@ VECTORS = [
 def test_documented_rest_signatures_are_accepted_in_either_case(
     secret: str, payload: bytes, signature: str
 ) -> None:
-    verifier = Verifier(secret=secret)
+    verifier = SecretVerifier(secret)
     assert verifier.accepts(payload, signature)
     assert verifier.accepts(payload, signature.upper())
     assert not verifier.accepts(payload + b"0", signature)
-    assert not Verifier(secret=secret + "0").accepts(payload, signature)
+    assert not SecretVerifier(secret + "0").accepts(payload, signature)
 
 
 def test_query_and_body_are_signed_as_one_string_without_a_separator() -> None:
     query = b"symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC"
     body = b"quantity=1&price=9000&recvWindow=5000&timestamp=1591702613943"
     signature = "30baaf0fab549bbeda7f5ef201898b34122da25fd23c646cac2c529aebe670a4"
-    assert Verifier(secret=FUTURES_SECRET).accepts(
+    assert SecretVerifier(FUTURES_SECRET).accepts(
         rest_payload(query, body + f"&signature={signature}".encode()), signature
     )
 
@@ -87,13 +88,13 @@ def test_documented_websocket_signature_is_accepted_whatever_the_order_of_parame
         "signature": "left out",
     }
     signature = "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24"
-    assert Verifier(secret=SPOT_SECRET).accepts(ws_payload(params), signature)
+    assert SecretVerifier(SPOT_SECRET).accepts(ws_payload(params), signature)
 
 
 def test_ed25519_signatures_are_over_the_raw_payload_and_exact() -> None:
     key = Ed25519Key()
-    verifier = Verifier(public_key_pem=key.public_pem)
-    assert verifier.is_ed25519
+    verifier = verifier_of(None, key.public_pem, Ed25519PublicKey)
+    assert isinstance(verifier, PublicKeyVerifier)
     assert verifier.accepts(b"a=1&timestamp=2", key.sign("a=1&timestamp=2"))
     assert not verifier.accepts(b"a=1&timestamp=3", key.sign("a=1&timestamp=2"))
     assert not verifier.accepts(b"a=1", base64.b64encode(b"short").decode())
@@ -102,9 +103,9 @@ def test_ed25519_signatures_are_over_the_raw_payload_and_exact() -> None:
 
 def test_a_key_has_exactly_one_kind_of_secret() -> None:
     with pytest.raises(ValueError, match="exactly one"):
-        Verifier()
+        verifier_of(None, None, Ed25519PublicKey)
     with pytest.raises(ValueError, match="exactly one"):
-        Verifier(secret="x", public_key_pem="y")
+        verifier_of("x", "y", Ed25519PublicKey)
 
 
 def test_the_query_wins_where_query_and_body_name_the_same_parameter() -> None:
@@ -163,5 +164,5 @@ def test_a_key_of_the_wrong_format_is_told_apart_from_an_unknown_one(api_key: st
 @pytest.mark.parametrize(("signature", "code"), [(None, -1102), ("", -1102), ("00", -1022)])
 def test_a_missing_signature_is_told_apart_from_a_wrong_one(signature: str | None, code: int) -> None:
     with pytest.raises(ApiError) as raised:
-        check_signature(Verifier(secret="s"), b"a=1", signature)
+        check_signature(SecretVerifier("s"), b"a=1", signature)
     assert raised.value.code == code

@@ -8,9 +8,9 @@ import sys
 import pytest
 from memory_venue import MemorySocket, MemoryVenue
 
-from nexustrader.emulator.binance.rest import RestReply
-from nexustrader.emulator.binance.venue import Settings
+from nexustrader.emulator.binance.venue import BinanceSettings
 from nexustrader.emulator.peer import Conduct, Pulse
+from nexustrader.emulator.rest import RestReply
 from nexustrader.error import DataError
 
 
@@ -40,7 +40,7 @@ def test_spot_user_events_come_through_the_websocket_api(world: MemoryVenue) -> 
 
 
 def test_market_streams_follow_virtual_time() -> None:
-    world = MemoryVenue(Settings(symbols=("BTCUSDT",), step_ms=250, push_ms=250))
+    world = MemoryVenue(BinanceSettings(symbols=("BTCUSDT",), step_ms=250, push_ms=250))
     socket = world.socket("/usdm/stream?streams=btcusdt@bookTicker/btcusdt@depth5")
     world.wait(10_000)
     names = [frame["stream"] for frame in socket.take()]
@@ -51,7 +51,7 @@ def test_market_streams_follow_virtual_time() -> None:
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     def run(seed: int) -> list[bytes]:
-        world = MemoryVenue(Settings(symbols=("BTCUSDT",), step_ms=250, seed=seed), seed=seed)
+        world = MemoryVenue(BinanceSettings(symbols=("BTCUSDT",), step_ms=250, seed=seed), seed=seed)
         streams = [world.user_stream(), world.socket("/usdm/ws/btcusdt@depth@100ms")]
         price = world.get("v1/ticker/price", symbol="BTCUSDT")["price"]
         world.limit("BUY", "0.01", price)
@@ -134,7 +134,7 @@ def test_the_pulse_closes_who_speaks_too_much(world: MemoryVenue) -> None:
 @pytest.mark.parametrize("wrong", [{"symbols": ("NOUSDT",)}, {"step_ms": 0}, {"push_ms": 0}])
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(DataError):
-        MemoryVenue(Settings(**wrong))  # type: ignore[arg-type]
+        MemoryVenue(BinanceSettings(**wrong))  # type: ignore[arg-type]
 
 
 def test_the_service_needs_no_aiohttp_and_no_event_loop() -> None:

@@ -10,11 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from nexustrader.emulator.binance.accounts import AccountSpec
 from nexustrader.emulator.binance.gate import Gate, Identity
-from nexustrader.emulator.binance.operations import REST
+from nexustrader.emulator.binance.handlers.operations import REST
 from nexustrader.emulator.binance.topics import SPOT, USDM
-from nexustrader.emulator.binance.venue import STILL, Settings, Venue
+from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
+from nexustrader.emulator.orders.accounts import AccountSpec
+from nexustrader.emulator.venue import STILL
 from nexustrader.kernel.clock import VirtualClock
 from nexustrader.sim.types import Side
 
@@ -38,7 +39,7 @@ class VenueMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.clock = VirtualClock(START_NS)
         specs = [AccountSpec(api_key=name[0] * 64, secret="s", name=name) for name in ("one", "two")]
-        self.venue = Venue(specs, Settings(market=STILL, limit_factor=1_000_000), self.clock)
+        self.venue = BinanceVenue(specs, BinanceSettings(market=STILL, limit_factor=1_000_000), self.clock)
         self.gates = {
             name: Gate(product, self.venue.accounts, self.venue.faults)
             for name, product in self.venue.products.items()

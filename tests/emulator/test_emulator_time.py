@@ -8,11 +8,12 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from nexustrader.emulator.binance.accounts import AccountSpec
 from nexustrader.emulator.binance.streams import StreamConnection
 from nexustrader.emulator.binance.topics import MARKET, PRIVATE, PUBLIC, SPOT, USDM
-from nexustrader.emulator.binance.venue import STILL, SYNTHETIC, Settings, Venue
+from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
 from nexustrader.emulator.connection import Connection
+from nexustrader.emulator.orders.accounts import AccountSpec
+from nexustrader.emulator.venue import STILL, SYNTHETIC
 from nexustrader.kernel.clock import VirtualClock
 
 NS_PER_MS = 1_000_000
@@ -40,7 +41,7 @@ class World:
     def __init__(self, market: str = STILL, seed: int = 1) -> None:
         self.clock = VirtualClock(START_MS * NS_PER_MS)
         spec = AccountSpec(api_key="k" * 64, secret="s")
-        self.venue = Venue([spec], Settings(market=market, seed=seed), self.clock)
+        self.venue = BinanceVenue([spec], BinanceSettings(market=market, seed=seed), self.clock)
         self.account = self.venue.accounts.by_name["main"]
         self.venue.start()
 
@@ -138,7 +139,7 @@ def test_the_synthetic_market_moves_and_is_the_same_for_the_same_seed() -> None:
 def test_a_market_moved_by_hand_stands_still_until_it_is_let_go() -> None:
     from decimal import Decimal
 
-    from nexustrader.emulator.binance.moves import MarketMove, move_market
+    from nexustrader.emulator.market.moves import MarketMove, move_market
 
     world = World(SYNTHETIC)
     inbox = world.listen(USDM, "btcusdt@bookTicker")

@@ -10,9 +10,10 @@ import aiohttp
 import pytest
 from venue_client import Ed25519Key, Socket, VenueClient, now_ms
 
-from nexustrader.emulator.binance.accounts import AccountSpec
 from nexustrader.emulator.binance.emulator import BinanceEmulator
-from nexustrader.emulator.binance.venue import STILL, Settings
+from nexustrader.emulator.binance.venue import BinanceSettings
+from nexustrader.emulator.orders.accounts import AccountSpec
+from nexustrader.emulator.venue import STILL
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +85,7 @@ async def test_only_ed25519_keys_may_log_a_session_on(client: VenueClient) -> No
     key = Ed25519Key()
     accounts = [AccountSpec(api_key="e" * 64, public_key_pem=key.public_pem)]
     async with (
-        BinanceEmulator(Settings(market=STILL), accounts=accounts) as emulator,
+        BinanceEmulator(BinanceSettings(market=STILL), accounts=accounts) as emulator,
         VenueClient(emulator, "e" * 64, "unused") as other,
     ):
         socket = await other.connect("/ws-api/v3")

@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from nexustrader.emulator.binance.rest import HOLD, SEND, RestCall, RestReply
-from nexustrader.emulator.binance.service import Service
 from nexustrader.emulator.peer import Socket
+from nexustrader.emulator.rest import HOLD, SEND, RestCall, RestReply
+from nexustrader.emulator.service import Service
 from nexustrader.error import NotSent, OutcomeUnknown, WsRequestNotSentError
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.ports import Clock

@@ -16,6 +16,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     faults: tuple[str, ...] = ()
     trading_s: float = TRADING_S
     program: str | None = None  # a user's program; None: the suite's own workload
+    venue: str = "binance"
     market: str = USDM  # what the suite's own workload trades
     with_schedule: bool = True  # permute what asyncio would run in sequence
 

@@ -13,7 +13,7 @@ from nexustrader.chaos.network import ADDRESS, MemoryTransport, Network, Process
 from nexustrader.config import Config
 from nexustrader.domain import events as ev
 from nexustrader.domain.snapshot import Snapshot
-from nexustrader.emulator.binance.rest import SEND, RestCall
+from nexustrader.emulator.rest import SEND, RestCall
 from nexustrader.error import JournalError, NotSent, OutcomeUnknown
 from nexustrader.kernel.clock import Call
 from nexustrader.kernel.entropy import Entropy

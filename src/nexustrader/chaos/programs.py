@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nexustrader.chaos.plan import SPOT, Plan
+from nexustrader.chaos.plan import Plan
+from nexustrader.chaos.venues import API_KEY, SECRET, VENUES
 from nexustrader.chaos.workload import POSITION_LIMIT, RandomTrader
 from nexustrader.cli.load import load_program
 from nexustrader.config import (
@@ -18,31 +19,28 @@ from nexustrader.config import (
 )
 from nexustrader.constants import ExchangeType, settings
 from nexustrader.error import EngineBuildError
-from nexustrader.exchange import BinanceAccountType
 from nexustrader.execution.policy import ForeignOrders
 from nexustrader.kernel.entropy import Entropy
 
 TRADED_BY_OTHERS = frozenset({"F44", "F45"})  # by hand, and by the venue itself
 PRESSING_EVERY = 3  # one run in so many goes to the limit
-API_KEY = "chaoskey" + "k" * 56
-SECRET = "chaossecret" + "s" * 53
 
 
 def config_of(plan: Plan, entropy: Entropy) -> Config:
     """A fresh Config with a fresh strategy. Raises EngineBuildError for a program that chaos cannot run."""
-    settings.overlay(ExchangeType.BINANCE.name, API_KEY, SECRET)
+    side = VENUES[plan.venue]
+    exchange, account_type = side.exchange, side.account_types[plan.market]
+    settings.overlay(exchange.name, API_KEY, SECRET)
     if plan.program is not None:
         return _program(Path(plan.program))
-    spot = plan.market == SPOT
-    account_type = BinanceAccountType.SPOT if spot else BinanceAccountType.USD_M_FUTURE
-    symbol = "BTCUSDT.BINANCE" if spot else "BTCUSDT-PERP.BINANCE"
+    symbol = f"BTCUSDT{side.suffixes[plan.market]}"
     return Config(
         strategy_id="chaos",
         user_id="suite",
         strategy=RandomTrader(entropy, symbol, presses=plan.seed % PRESSING_EVERY == 1),
-        basic_config={ExchangeType.BINANCE: BasicConfig(settings_key="BINANCE.CHAOS")},
-        public_conn_config={ExchangeType.BINANCE: [PublicConnectorConfig(account_type=account_type)]},
-        private_conn_config={ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=account_type)]},
+        basic_config={exchange: BasicConfig(settings_key=f"{exchange.name}.CHAOS")},
+        public_conn_config={exchange: [PublicConnectorConfig(account_type=account_type)]},
+        private_conn_config={exchange: [PrivateConnectorConfig(account_type=account_type)]},
         reconcile=ReconcileConfig(foreign_orders=_others(plan)),
         risk=RiskConfig(symbols={symbol: SymbolLimits(position_max=POSITION_LIMIT)}),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -18,17 +17,13 @@ from nexustrader.chaos.loop import LoopClock, SeededLoop
 from nexustrader.chaos.network import Network, Weather
 from nexustrader.chaos.plan import Outcome, Plan
 from nexustrader.chaos.process import Disk, MemoryWorld
-from nexustrader.chaos.programs import API_KEY, SECRET, config_of
+from nexustrader.chaos.programs import config_of
 from nexustrader.chaos.truth import Truth
 from nexustrader.chaos.venue_strikes import LAG_MS_MAX, NATIVE
+from nexustrader.chaos.venues import VENUES
 from nexustrader.chaos.workload import POSITION_LIMIT, RandomTrader
 from nexustrader.config import Config
-from nexustrader.constants import ExchangeType
 from nexustrader.domain.ids import shard_of
-from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.service import Service
-from nexustrader.emulator.binance.topics import SPOT, USDM
-from nexustrader.emulator.binance.venue import Settings, Venue
 from nexustrader.engine import Engine
 from nexustrader.error import NexusTraderError
 from nexustrader.kernel.entropy import Entropy
@@ -47,10 +42,6 @@ CLOCK_OFFSETS_S = (-300.0, -5.0, -1.0, 0.0, 1.0, 5.0, 300.0)
 USER_CODE_RAISES = "F42"
 DISK_IS_FULL = "F40"  # what cannot be journalled is not taken in
 POSITION_MADE_BY_OTHERS = frozenset({"F14", "F44", "F45"})  # overfills, trades by hand, liquidations
-SYMBOLS = ("BTCUSDT", "ETHUSDT")
-SPOT_BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(2), "BNB": Decimal(100)}
-USDM_BALANCES = {"USDT": Decimal(100_000), "BNB": Decimal(100)}
-MARKET_STEP_MS = 250
 BURIAL_ROUNDS_MAX = 20  # what is cancelled may begin something else, to end in order
 
 
@@ -67,19 +58,8 @@ class Run:
         self.fired: dict[str, int] = {}
         self.disk = Disk(self.entropy.child("disk").choice(RECORDS_MAX))
         venue_clock = LoopClock(self.loop)
-        self.venue = Venue(
-            [AccountSpec(api_key=API_KEY, secret=SECRET, spot=SPOT_BALANCES, usdm=USDM_BALANCES)],
-            Settings(
-                seed=plan.seed,
-                symbols=SYMBOLS,
-                step_ms=MARKET_STEP_MS,
-                push_ms=MARKET_STEP_MS,
-                history_ms=LAG_MS_MAX,
-            ),
-            venue_clock,
-            self.entropy.child("listen keys"),
-        )
-        self.service = Service(self.venue)
+        self.side = VENUES[plan.venue]
+        self.venue, self.service = self.side.build(plan.seed, LAG_MS_MAX, venue_clock, self.entropy)
         self.network = Network(
             self.loop, self.service, venue_clock, self.entropy.child("network"), self.history
         )
@@ -171,19 +151,18 @@ class Run:
     def _truths(self, config: Config) -> dict[str, Truth]:
         account = next(iter(self.venue.accounts.by_name.values()))
         shard = shard_of(config.strategy_id, config.user_id)
-        connectors = config.private_conn_config.get(ExchangeType.BINANCE, ())
-        return {
-            account_key(ExchangeType.BINANCE, c.account_type, c.account): Truth(
-                self.venue, account, shard, SPOT if getattr(c.account_type, "is_spot", False) else USDM
-            )
-            for c in connectors
-        }
+        side, truths = self.side, {}
+        for connector in config.private_conn_config.get(side.exchange, ()):
+            product = side.product_of(connector.account_type)
+            key = account_key(side.exchange, connector.account_type, connector.account)
+            truths[key] = Truth(self.venue.products[product], side.suffixes[product], account, shard)
+        return truths
 
     def _step_checker(self) -> Callable[..., None]:
         ended = checkers.step_checker(self.truths, self.history)
         if (
             self.plan.program is not None
-            or self.plan.market != USDM
+            or self.plan.market != self.venue.main_product
             or POSITION_MADE_BY_OTHERS & {*self.plan.faults}
         ):
             return ended

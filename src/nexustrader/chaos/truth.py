@@ -7,22 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 from nexustrader.domain.ids import is_ours
-from nexustrader.emulator.binance.accounts import Account
-from nexustrader.emulator.binance.ledger import account_ledger
-from nexustrader.emulator.binance.records import OrderRecord
-from nexustrader.emulator.binance.topics import SPOT, USDM
-from nexustrader.emulator.binance.venue import Venue
-
-SUFFIXES = {SPOT: ".BINANCE", USDM: "-PERP.BINANCE"}
+from nexustrader.emulator.orders.accounts import Account
+from nexustrader.emulator.orders.ledger import account_ledger
+from nexustrader.emulator.orders.records import OrderRecord
+from nexustrader.emulator.product import Product
 
 
 class Truth:
-    """One account of one product; `shard` tells our orders from strangers'."""
+    """One account of one product; `suffix` is what our names of its symbols end with, `shard` tells our orders from
+    strangers'."""
 
-    def __init__(self, venue: Venue, account: Account, shard: int, product: str) -> None:
+    def __init__(self, product: Product, suffix: str, account: Account, shard: int) -> None:
         self.account = account
-        self.product = venue.products[product]
-        self.suffix = SUFFIXES[product]
+        self.product = product
+        self.suffix = suffix
         self._shard = shard
 
     def records(self) -> list[OrderRecord]:
@@ -43,7 +41,8 @@ class Truth:
     def position(self, native: str) -> Decimal:
         """Signed amount of one position."""
         ledger = self.account.ledgers[self.product.name]
-        return self.product.listings[native].lot * ledger.position(native).lots
+        listing = self.product.listings[native]
+        return listing.lot * ledger.position(listing.key).lots
 
     def ledger(self) -> dict[str, Any]:
         """Orders and fills of ours, positions and balances of the whole account, as exact text."""

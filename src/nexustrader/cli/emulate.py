@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from nexustrader.emulator.venues import DEFAULT_VENUES, VENUES
 from nexustrader.error import EngineBuildError, SecretsFileWarning
-
-VENUES = ("binance",)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -55,7 +54,7 @@ def emulate(
     from nexustrader.emulator.program import Options, run
 
     options = Options(
-        venues=venues or VENUES,
+        venues=venues or DEFAULT_VENUES,
         port=port,
         data=data or (),
         speed=speed,

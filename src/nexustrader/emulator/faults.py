@@ -38,7 +38,7 @@ ACCOUNT_QUERIES = (
     "v2/account.position",
 )
 QUERIES = (*ORDER_QUERIES, *ACCOUNT_QUERIES)
-ORDER_EVENTS = ("ORDER_TRADE_UPDATE", "executionReport")
+ORDER_EVENTS = ("ORDER_TRADE_UPDATE", "executionReport", "order", "execution")
 # What `on` may say instead of one name.
 GROUPS = {"orders": COMMANDS, "queries": QUERIES, "accounts": ACCOUNT_QUERIES}
 
@@ -93,7 +93,7 @@ ACTIONS: dict[str, Action] = {
     "cut_open_orders": Action((READ,), ("openOrders.status",)),  # the `n` newest are missing
     "repeat_open_orders": Action((READ,), ("openOrders.status",)),  # the `n` newest stand there twice
     "hide_newest_fills": Action((READ,), ("myTrades",)),  # the `n` newest are missing
-    # User events. `on` is the event's name, `step` its execution type (`x`).
+    # User events. `on` is the event's name, `step` what it tells: NEW, TRADE, CANCELED, EXPIRED, ...
     "drop_event": Action((EVENT,), ORDER_EVENTS),
     "duplicate_event": Action((EVENT,), ORDER_EVENTS),  # the second one `delay_ms` later
     "delay_event": Action((EVENT,), ORDER_EVENTS),  # `delay_ms` later
@@ -109,6 +109,8 @@ ACTIONS: dict[str, Action] = {
     "multiply_push": Action((PUSH,), ANY),  # `n` times
     "drop_subscribe_ack": Action((SUBSCRIBE,), ANY),  # carried out, never answered
     "mute_topic": Action((SUBSCRIBE,), ANY),  # answered, never carried out
+    "late_snapshot": Action((SUBSCRIBE,), ("depth",)),  # where streams begin with one: `delay_ms` later
+    "restart_books": Action((NOW,)),  # where streams begin with a snapshot: a new one, as after a restart
     # Connections. `kind` is "market", "user", "api" (WebSocket API) or "all".
     "disconnect": Action((NOW,)),
     "refuse_connect": Action((CONNECT,), ANY),  # the upgrade is refused
@@ -131,7 +133,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     # What it applies to. None is "whatever".
     on: str | None = None  # one name, a group ("orders", "queries", "accounts") or "*"; None = see ACTIONS
     route: str | None = None  # "rest" or "ws"
-    product: str | None = None  # "spot" or "usdm"
+    product: str | None = None  # "spot", "usdm", "linear", ...
     symbol: str | None = None
     client_id: str | None = None  # the order's client id
     account: str | None = None

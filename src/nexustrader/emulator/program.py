@@ -9,18 +9,15 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.emulator import BinanceEmulator
-from nexustrader.emulator.binance.errors import ApiError
-from nexustrader.emulator.binance.security import API_KEY_LENGTH, check_key_format
-from nexustrader.emulator.binance.venue import Settings
+from nexustrader.emulator.emulator import Emulator
 from nexustrader.emulator.handover import API_KEY_VARIABLE, SECRET_VARIABLE, Handover
+from nexustrader.emulator.orders.accounts import AccountSpec
+from nexustrader.emulator.venues import DEFAULT_VENUES, VENUES, emulator_of
 from nexustrader.error import SettingsFileError
-
-VENUES = {BinanceEmulator.venue_name: BinanceEmulator}
 
 Announce = Callable[[str], None]
 
@@ -31,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `with_parent` ends the program when its standard input does: the parent holds the other end, and dies with it.
     """
 
-    venues: Sequence[str] = (BinanceEmulator.venue_name,)
+    venues: Sequence[str] = DEFAULT_VENUES
     port: int = 0
     data: Sequence[Path] = ()
     speed: float = 1.0
@@ -49,35 +46,33 @@ def run(options: Options, announce: Announce) -> None:
     Key, secret and token come from the environment where they are set, else they are made up for this start.
     Raises SettingsFileError for an unknown venue, DataError for data that cannot be used, OSError for a taken port.
     """
-    unknown = [name for name in options.venues if name not in VENUES]
-    if unknown or not options.venues:
-        raise SettingsFileError(
-            f"no emulator for {', '.join(unknown) or 'nothing'}; there are emulators for {', '.join(VENUES)}"
-        )
+    if not options.venues:
+        raise SettingsFileError(f"no venue is given; there are emulators for {', '.join(VENUES)}")
+    kinds = [emulator_of(name) for name in options.venues]
     try:
         import uvloop
     except ImportError:
-        asyncio.run(_serve(options, announce))
+        asyncio.run(_serve(options, kinds, announce))
         return
-    uvloop.run(_serve(options, announce))
+    uvloop.run(_serve(options, kinds, announce))
 
 
-async def _serve(options: Options, announce: Announce) -> None:
+async def _serve(options: Options, kinds: Sequence[type[Emulator[Any]]], announce: Announce) -> None:
     handover = Handover.take_from_environment()
-    accounts = _accounts(handover)
-    settings = Settings(
-        data=options.data,
-        speed=options.speed,
-        start=options.start,
-        market=options.market,
-        seed=options.seed,
-        limit_factor=options.limit_factor,
-    )
     async with contextlib.AsyncExitStack() as stack:
         emulators = []
-        for number, name in enumerate(options.venues):
+        for number, kind in enumerate(kinds):
             port = options.port + number if options.port else 0
-            emulator = VENUES[name](settings, accounts=accounts, port=port, token=handover.token)
+            settings = kind.settings_type(
+                data=options.data,
+                speed=options.speed,
+                start=options.start,
+                market=options.market,
+                seed=options.seed,
+                limit_factor=options.limit_factor,
+            )
+            accounts = _accounts(handover, kind)
+            emulator = kind(settings, accounts=accounts, port=port, token=handover.token)
             emulators.append(await stack.enter_async_context(emulator))
         ended = _end_signals(with_parent=options.with_parent)
         for name, emulator in zip(options.venues, emulators, strict=True):
@@ -92,18 +87,15 @@ async def _serve(options: Options, announce: Announce) -> None:
             wait.cancel()
 
 
-def _accounts(handover: Handover) -> list[AccountSpec]:
+def _accounts(handover: Handover, kind: type[Emulator[Any]]) -> list[AccountSpec]:
     """The account that was handed over, or none. Raises SettingsFileError for a key that no request could use."""
     if not handover.api_key and not handover.secret:
         return []
     if not handover.api_key or not handover.secret:
         raise SettingsFileError(f"{API_KEY_VARIABLE} and {SECRET_VARIABLE} go together: set both or none")
-    try:
-        check_key_format(handover.api_key)
-    except ApiError:
-        raise SettingsFileError(
-            f"{API_KEY_VARIABLE} must be {API_KEY_LENGTH} letters and digits, as the venue's keys are"
-        ) from None
+    wrong = kind.wrong_key(handover.api_key)
+    if wrong is not None:
+        raise SettingsFileError(f"{API_KEY_VARIABLE} {wrong}, as the keys of {kind.venue_name} are")
     return [AccountSpec(api_key=handover.api_key, secret=handover.secret)]
 
 

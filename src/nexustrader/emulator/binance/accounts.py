@@ -1,86 +1,47 @@
-"""Accounts of the emulated venue: who they are, what they own, and what the futures side shows of it."""
+"""Accounts at Binance: a wallet for each product, and what the futures side shows of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from nexustrader.emulator.binance.encode_usdm import MoneyView, PositionView
-from nexustrader.emulator.binance.instruments import ASSETS, LISTINGS, Listing
-from nexustrader.emulator.binance.market import Market
-from nexustrader.emulator.binance.security import Verifier
+from nexustrader.emulator.binance.encode.encode_usdm import MoneyView, PositionView
+from nexustrader.emulator.binance.instruments import ASSETS, LISTINGS
 from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.market.listing import Listing
+from nexustrader.emulator.market.market import Market
+from nexustrader.emulator.orders.accounts import LEVERAGE, ZERO, Account, AccountSpec
+from nexustrader.emulator.signatures import verifier_of
 from nexustrader.sim.account import SimAccount
 from nexustrader.sim.margin import initial_margin
 from nexustrader.sim.types import Side, SimOrder
 
-LEVERAGE = 20
-SPOT_BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(2)}
-USDM_BALANCES = {"USDT": Decimal(100_000)}
-FIRST_UID = 354_937_868
-ZERO = Decimal(0)
+BALANCES = {
+    SPOT: {"USDT": Decimal(100_000), "BTC": Decimal(2)},
+    USDM: {"USDT": Decimal(100_000)},
+}
 
 
-class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An account to be: its key with either an HMAC secret or an Ed25519 public key, and what it starts with."""
-
-    api_key: str
-    secret: str | None = None
-    public_key_pem: str | None = None
-    name: str = "main"
-    spot: Mapping[str, Decimal] = msgspec.field(default_factory=SPOT_BALANCES.copy)
-    usdm: Mapping[str, Decimal] = msgspec.field(default_factory=USDM_BALANCES.copy)
-
-    def __repr__(self) -> str:
-        return f"AccountSpec(name={self.name!r}, api_key=***, secret=***)"
-
-
-class Account:
-    """One account at the venue, with a ledger for each product."""
-
-    def __init__(self, spec: AccountSpec, uid: int) -> None:
-        self.name = spec.name
-        self.api_key = spec.api_key
-        self.uid = uid
-        self.verifier = Verifier(secret=spec.secret, public_key_pem=spec.public_key_pem)
-        self.ledgers = {
-            product: SimAccount(
-                spec.name,
-                {asset: balances.get(asset, ZERO) for asset in (*ASSETS[product], *balances)},
-                [listing.to_sim() for listing in LISTINGS[product].values()],
-                leverage=LEVERAGE,
-            )
-            for product, balances in ((SPOT, spec.spot), (USDM, spec.usdm))
-        }
-        self.isolated: set[str] = set()  # symbols set to isolated margin; reckoned as cross all the same
-        self.updated_ms = {SPOT: 0, USDM: 0}
-        self.position_updated_ms: dict[str, int] = {}
-
-    def spot_balances(self, assets: Iterable[str]) -> dict[str, tuple[Decimal, Decimal]]:
-        """Free and locked of spot assets."""
-        ledger = self.ledgers[SPOT]
-        return {asset: (ledger.free(asset), ledger.locked(asset)) for asset in assets}
+def open_account(spec: AccountSpec, uid: int) -> Account:
+    """An account with a ledger for each product. Raises ValueError for a key that the venue does not know."""
+    ledgers = {}
+    for product, usual in BALANCES.items():
+        balances = spec.balances.get(product, usual)
+        ledgers[product] = SimAccount(
+            spec.name,
+            {asset: balances.get(asset, ZERO) for asset in (*ASSETS[product], *balances)},
+            [listing.to_sim() for listing in LISTINGS[product].values()],
+            leverage=LEVERAGE,
+        )
+    return Account(spec, uid, verifier_of(spec.secret, spec.public_key_pem, Ed25519PublicKey), ledgers)
 
 
-class Accounts:
-    """All accounts, found by API key or by name. Raises ValueError when two share one of them."""
-
-    def __init__(self, specs: Iterable[AccountSpec]) -> None:
-        self.by_key: dict[str, Account] = {}
-        self.by_name: dict[str, Account] = {}
-        for number, spec in enumerate(specs):
-            if spec.api_key in self.by_key or spec.name in self.by_name:
-                raise ValueError(
-                    f"account {spec.name!r} shares its name or API key with another; make both unique"
-                )
-            account = Account(spec, FIRST_UID + number)
-            self.by_key[spec.api_key] = self.by_name[spec.name] = account
-
-    def position_lots(self, product: str, symbol: str, account: str, position_side: str) -> int:
-        """Signed lots of a position: what the matching core asks for."""
-        return self.by_name[account].ledgers[product].position_lots(symbol, position_side)
+def spot_balances(account: Account, assets: Iterable[str]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Free and locked of spot assets."""
+    ledger = account.ledgers[SPOT]
+    return {asset: (ledger.free(asset), ledger.locked(asset)) for asset in assets}
 
 
 class FuturesView:

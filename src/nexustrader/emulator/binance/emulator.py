@@ -1,140 +1,34 @@
-"""The emulator as tests and programs use it: one object in this process, one port on loopback."""
+"""Binance on loopback, as tests and programs use it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self, TypeVar
-
-import msgspec
-
-from nexustrader.emulator.binance.accounts import AccountSpec
-from nexustrader.emulator.binance.moves import MarketMove, move_market
-from nexustrader.emulator.binance.server import HOST, Server
-from nexustrader.emulator.binance.venue import Settings, Venue
-from nexustrader.emulator.faults import Fault
-from nexustrader.emulator.handover import Handover
-from nexustrader.kernel.clock import LiveClock
-from nexustrader.kernel.entropy import Entropy
-
-T = TypeVar("T")
-
-NOT_STARTED = "the emulator is not running; use `async with BinanceEmulator(...) as emulator:`"
+from nexustrader.emulator.binance.errors import ApiError
+from nexustrader.emulator.binance.security import API_KEY_LENGTH, check_key_format
+from nexustrader.emulator.binance.service import BinanceService
+from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
+from nexustrader.emulator.emulator import Emulator
+from nexustrader.emulator.service import Service
+from nexustrader.kernel.ports import Clock
 
 
-class BinanceEmulator:
-    """Binance spot and USD-M on loopback, in this process.
-
-    Without `accounts` there is one, "main", with a throw-away HMAC key. `settings` says what moves the markets.
-    Raises DataError for recordings that cannot be used and OSError for a port that is taken.
-    """
+class BinanceEmulator(Emulator[BinanceVenue]):
+    """Binance spot and USD-M on loopback; `/spot` and `/usdm` under its URL serve one product each."""
 
     venue_name = "binance"
+    settings_type = BinanceSettings
 
-    def __init__(
-        self,
-        settings: Settings | None = None,
-        *,
-        accounts: Sequence[AccountSpec] = (),
-        port: int = 0,
-        token: str | None = None,
-    ) -> None:
-        made_up = Handover.throw_away(Entropy())
-        if not accounts:
-            assert made_up.api_key is not None
-            accounts = [AccountSpec(api_key=made_up.api_key, secret=made_up.secret)]
-        self.settings = settings or Settings()
-        self.accounts = list(accounts)
-        self.token = token or made_up.token or ""
-        self.stopped = asyncio.Event()  # set when somebody asks for the end through the control endpoint
-        self._port = port
-        self._venue: Venue | None = None
-        self._server: Server | None = None
-        self._clock: LiveClock | None = None
-
-    async def start(self) -> None:
-        """Begins to serve."""
-        self._clock = LiveClock(asyncio.get_running_loop())
-        self._venue = Venue(self.accounts, self.settings, self._clock)
-        self._server = Server(self._venue, self.token, self.stopped.set)
+    @classmethod
+    def wrong_key(cls, api_key: str) -> str | None:
+        """Why no request could use this API key; None for one that can be."""
         try:
-            self._port = await self._server.start(self._port)
-        except OSError:
-            await self.stop()
-            raise
-        self._venue.start()
+            check_key_format(api_key)
+        except ApiError:
+            return f"must be {API_KEY_LENGTH} letters and digits"
+        return None
 
-    async def stop(self) -> None:
-        """Ends it and cuts every connection."""
-        if self._server is not None:
-            await self._server.stop()
-            self._server = None
-        if self._clock is not None:
-            self._clock.detach()
-            self._clock = None
+    def _make_venue(self, clock: Clock) -> BinanceVenue:
+        assert isinstance(self.settings, BinanceSettings)
+        return BinanceVenue(self.accounts, self.settings, clock)
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    @property
-    def venue(self) -> Venue:
-        """The venue itself. Raises RuntimeError before the start."""
-        if self._venue is None:
-            raise RuntimeError(NOT_STARTED)
-        return self._venue
-
-    @property
-    def url(self) -> str:
-        """The origin, e.g. http://127.0.0.1:34567; `/spot` and `/usdm` under it serve one product each."""
-        return f"http://{HOST}:{self._port}"
-
-    @property
-    def api_key(self) -> str:
-        """API key of the first account."""
-        return self.accounts[0].api_key
-
-    @property
-    def secret(self) -> str:
-        """HMAC secret of the first account. Raises ValueError when it has an Ed25519 key."""
-        secret = self.accounts[0].secret
-        if secret is None:
-            raise ValueError(f"account {self.accounts[0].name!r} signs with Ed25519 and has no secret")
-        return secret
-
-    def ledger(self) -> dict[str, object]:
-        """The truth: orders, fills, positions and balances of every account, as exact text."""
-        return self.venue.ledger()
-
-    def status(self) -> dict[str, object]:
-        """Counts of what happened and who is here."""
-        return self.venue.status()
-
-    def inject(self, action: str, **details: object) -> int:
-        """Arms a fault, or carries it out; see `faults.Fault`. Raises ValueError for one that cannot be."""
-        return self.venue.inject(_typed({"action": action, **details}, Fault))
-
-    def move(
-        self, symbol: str, bid: str, ask: str, *, product: str | None = None, quantity: str = "10"
-    ) -> None:
-        """Moves a market's touch by hand; it then stands still. Raises ValueError for a market that is not."""
-        touch = {"bid": bid, "ask": ask, "bid_qty": quantity, "ask_qty": quantity}
-        move_market(self.venue, _typed({"symbol": symbol, "product": product, **touch}, MarketMove))
-
-    def trade(self, symbol: str, price: str, quantity: str, side: str, *, product: str | None = None) -> None:
-        """Lets the market trade by hand; `side` is the aggressor's. Raises ValueError for a market that is not."""
-        trade = {"price": price, "qty": quantity, "side": side}
-        move_market(self.venue, _typed({"symbol": symbol, "product": product, "trade": trade}, MarketMove))
-
-
-def _typed(values: dict[str, object], kind: type[T]) -> T:
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{kind.__name__} cannot be made of {values}: {error}") from error
+    def _make_service(self) -> Service:
+        return BinanceService(self.venue)

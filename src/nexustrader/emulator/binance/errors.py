@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nexustrader.emulator.errors import VenueError
+
 # Texts with a {} take their arguments in order.
 TEXTS: dict[int, str] = {
     -1000: "Unknown error, please check your request or try again later.",
@@ -86,11 +88,8 @@ BANNED = (
 STATUS: dict[int, int] = {-1003: 429, -1015: 429, -1007: 408, -1008: 503, -2014: 401, -2015: 401}
 
 
-class ApiError(Exception):
-    """A refusal with its code, text and HTTP status, and the headers that go with it.
-
-    A `page` is sent instead of the JSON on REST.
-    """
+class ApiError(VenueError):
+    """A refusal of Binance; without a status it has the usual one of its code."""
 
     def __init__(
         self,
@@ -102,20 +101,18 @@ class ApiError(Exception):
         data: Mapping[str, object] | None = None,
         page: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = STATUS.get(code, 400) if status is None else status
-        self.headers = dict(headers or {})
-        self.data = dict(data) if data is not None else None
-        self.page = page
+        usual = STATUS.get(code, 400)
+        super().__init__(
+            code, message, status=usual if status is None else status, headers=headers, data=data, page=page
+        )
 
-    def body(self) -> dict[str, object]:
-        """The error object as it stands in a reply."""
-        body: dict[str, object] = {"code": self.code, "msg": self.message}
-        if self.data is not None:
-            body["data"] = self.data
-        return body
+
+def error_body(error: VenueError) -> dict[str, object]:
+    """The error object as it stands in a reply."""
+    body: dict[str, object] = {"code": error.code, "msg": error.message}
+    if error.data is not None:
+        body["data"] = error.data
+    return body
 
 
 def refusal(code: int, *arguments: object) -> ApiError:

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 import msgspec
 
-from nexustrader.emulator.binance.accounts import Account, Accounts
-from nexustrader.emulator.binance.canned import as_error
 from nexustrader.emulator.binance.errors import ApiError, refusal
-from nexustrader.emulator.binance.operation import KEY, NONE, Call, Operation
-from nexustrader.emulator.binance.product import Product
-from nexustrader.emulator.binance.reads import as_read, carry_out
-from nexustrader.emulator.binance.security import Verifier, check_key_format, check_signature, check_time
-from nexustrader.emulator.faults import AFTER, BEFORE, Fault, FaultPlan
+from nexustrader.emulator.binance.handlers.operation import KEY, NONE, Call, Operation
+from nexustrader.emulator.binance.product import BinanceProduct
+from nexustrader.emulator.binance.refusals import REPLIES
+from nexustrader.emulator.binance.security import check_key_format, check_signature, check_time
+from nexustrader.emulator.faults import FaultPlan
+from nexustrader.emulator.gate import Outcome, Passage, serve
+from nexustrader.emulator.orders.accounts import Account, Accounts
+from nexustrader.emulator.reads import Rows
+from nexustrader.emulator.signatures import Verifier
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,19 +27,23 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     logged_on: Account | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a request: a result or an error, and the fault that meddles with the reply."""
+class _Lists:
+    """Answers that have rows are lists, oldest first."""
 
-    result: object = None
-    error: ApiError | None = None
-    fault: Fault | None = None
-    account: Account | None = None
+    def rows(self, result: object) -> Rows:
+        return result if isinstance(result, list) else []
+
+    def with_rows(self, _: object, rows: Rows) -> object:
+        return rows
+
+
+LISTS = _Lists()
 
 
 class Gate:
     """Carries out requests of one product."""
 
-    def __init__(self, product: Product, accounts: Accounts, faults: FaultPlan) -> None:
+    def __init__(self, product: BinanceProduct, accounts: Accounts, faults: FaultPlan) -> None:
         self.product = product
         self._accounts = accounts
         self._faults = faults
@@ -70,21 +76,26 @@ class Gate:
             account = self.identify(operation.security, params, identity, now_ms)
         except ApiError as refused:
             return Outcome(error=refused, account=account)
-        fault = self._faults.take(BEFORE, **about)
-        if fault is not None:
-            return Outcome(error=as_error(fault, address, now_ms), fault=fault, account=account)
         call = Call(product=self.product, params=params, now_ms=now_ms, account=account, about=about)
-        result, error = carry_out(operation, call)
-        if self._faults.pending:
-            result, error = as_read(operation, call, (result, error))
-        if error is not None:
-            return Outcome(error=error, account=account)
-        if operation.free:
-            self.product.limiter.return_weight(address, weight, now_ms)
-        fault = self._faults.take(AFTER, **about)
-        if fault is not None and fault.action == "http_status_after":
-            error = as_error(fault, address, now_ms)
-        return Outcome(result=result, error=error, fault=fault, account=account)
+
+        def handle() -> object:
+            result = operation.handler(call)
+            if operation.free:
+                self.product.limiter.return_weight(address, weight, now_ms)
+            return result
+
+        def then(lag_ms: int) -> object:
+            past = self.product.history.at(now_ms - lag_ms)
+            return operation.handler(
+                msgspec.structs.replace(call, past=past, account=past.account(call.owner))
+            )
+
+        return serve(
+            self._faults,
+            Passage(about=about, account=account, handle=handle, then=then),
+            LISTS,
+            lambda fault: REPLIES.as_error(fault, address, now_ms),
+        )
 
     def identify(
         self, security: str, params: Mapping[str, str], identity: Identity, now_ms: int

@@ -4,72 +4,22 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import msgspec
-
 from nexustrader.emulator.binance.limits import Rule
 from nexustrader.emulator.binance.topics import SPOT, USDM
-from nexustrader.sim.types import SimInstrument
+from nexustrader.emulator.market.listing import OPEN_ORDERS_MAX, Listing
 
 PERPETUAL_DELIVERY_MS = 4_133_404_800_000
 ONBOARD_MS = 1_569_398_400_000
 SPOT_DIGITS = 8
-OPEN_ORDERS_MAX = 200
 STP_MODES = ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
-LEVERAGE_MAX = 125
-
-
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol of one product. Amounts in base, notionals in quote, fees as fractions.
-
-    `band_down` and `band_up` are the PERCENT_PRICE multipliers; on spot the same serve both sides.
-    """
-
-    product: str
-    symbol: str
-    base: str
-    quote: str = "USDT"
-    tick: Decimal
-    min_price: Decimal
-    max_price: Decimal
-    lot: Decimal
-    min_amount: Decimal
-    max_amount: Decimal
-    market_max_amount: Decimal
-    min_notional: Decimal
-    max_notional: Decimal = Decimal(9_000_000)
-    band_down: Decimal
-    band_up: Decimal
-    price_digits: int
-    amount_digits: int
-    maker: Decimal
-    taker: Decimal
-    start_price: Decimal
-
-    @property
-    def settle(self) -> str:
-        """Asset that fees and profit are in on futures."""
-        return self.quote
-
-    def to_sim(self) -> SimInstrument:
-        """The symbol as the matching core knows it."""
-        return SimInstrument(
-            symbol=self.symbol,
-            kind="spot" if self.product == SPOT else "linear",
-            tick=self.tick,
-            lot=self.lot,
-            base=self.base,
-            quote=self.quote,
-            settle=self.settle,
-            maker_fee=self.maker,
-            taker_fee=self.taker,
-            max_leverage=LEVERAGE_MAX,
-        )
 
 
 def _spot(symbol: str, tick: str, lot: str, market_max: str, start: str) -> Listing:
     return Listing(
         product=SPOT,
+        kind="spot",
         symbol=symbol,
+        key=symbol,
         base=symbol.removesuffix("USDT"),
         tick=Decimal(tick),
         min_price=Decimal(tick),
@@ -95,7 +45,11 @@ def _usdm(
 ) -> Listing:  # fmt: skip
     return Listing(
         product=USDM,
+        kind="linear",
+        reduce_only="REJECT",
+        unfillable_fok="REJECT",
         symbol=symbol,
+        key=symbol,
         base=symbol.removesuffix("USDT"),
         tick=Decimal(tick),
         min_price=Decimal(price[0]),

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
 from nexustrader.emulator.binance.errors import BANNED, ApiError, refusal
+from nexustrader.emulator.errors import VenueError
+from nexustrader.emulator.windows import Count
+
+E = TypeVar("E", bound=VenueError)
 
 SECOND_MS = 1_000
 INTERVAL_MS = {"SECOND": SECOND_MS, "MINUTE": 60 * SECOND_MS, "DAY": 86_400 * SECOND_MS}
@@ -70,21 +75,6 @@ def scaled(rules: Iterable[Rule], factor: int) -> tuple[Rule, ...]:
     return tuple(msgspec.structs.replace(rule, limit=rule.limit * factor) for rule in rules)
 
 
-class _Count:
-    __slots__ = ("used", "window")
-
-    def __init__(self) -> None:
-        self.window = -1
-        self.used = 0
-
-    def at(self, rule: Rule, now_ms: int) -> int:
-        """What is used in the window of `now_ms`."""
-        window = now_ms // rule.length_ms
-        if window != self.window:
-            self.window, self.used = window, 0
-        return self.used
-
-
 class _Ban:
     __slots__ = ("length_ms", "refusals", "until_ms")
 
@@ -99,12 +89,12 @@ class Limiter:
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self.rules = rules
-        self._counts: dict[tuple[Rule, str], _Count] = defaultdict(_Count)
+        self._counts: dict[tuple[Rule, str], Count] = defaultdict(Count)
         self._bans: dict[str, _Ban] = defaultdict(_Ban)
 
     def used(self, rule: Rule, owner: str, now_ms: int) -> int:
         """What `owner` (an address or an account) has used in the current window."""
-        return self._counts[rule, owner].at(rule, now_ms)
+        return self._counts[rule, owner].at(rule.length_ms, now_ms)
 
     def charge_request(self, address: str, weight: int, now_ms: int) -> None:
         """Counts one request. Raises ApiError 429 beyond a limit and 418 while banned."""
@@ -116,7 +106,7 @@ class Limiter:
             if self.used(rule, address, now_ms) + amount > rule.limit:
                 self._note_refusal(address, ban, now_ms)
                 error = refusal(-1003, address, rule.limit)
-                raise _retry_after(error, rule.length_ms - now_ms % rule.length_ms, now_ms)
+                raise retry_after(error, rule.length_ms - now_ms % rule.length_ms, now_ms)
         ban.refusals = 0
         for rule, amount in charges:
             self._counts[rule, address].used += amount
@@ -133,7 +123,7 @@ class Limiter:
         for rule in rules:
             if self.used(rule, account, now_ms) >= rule.limit:
                 error = refusal(-1015, rule.limit, f"{rule.number} {rule.interval}")
-                raise _retry_after(error, rule.length_ms - now_ms % rule.length_ms, now_ms)
+                raise retry_after(error, rule.length_ms - now_ms % rule.length_ms, now_ms)
         for rule in rules:
             self._counts[rule, account].used += 1
 
@@ -165,7 +155,7 @@ class Limiter:
 
     def _give_back(self, rule: Rule, owner: str, amount: int, now_ms: int) -> None:
         count = self._counts[rule, owner]
-        count.used = max(0, count.at(rule, now_ms) - amount)
+        count.used = max(0, count.at(rule.length_ms, now_ms) - amount)
 
     def _note_refusal(self, address: str, ban: _Ban, now_ms: int) -> None:
         ban.refusals += 1
@@ -178,10 +168,11 @@ class Limiter:
     @staticmethod
     def _banned(address: str, ban: _Ban, now_ms: int) -> ApiError:
         error = ApiError(-1003, BANNED.format(address, ban.until_ms), status=418)
-        return _retry_after(error, ban.until_ms - now_ms, now_ms)
+        return retry_after(error, ban.until_ms - now_ms, now_ms)
 
 
-def _retry_after(error: ApiError, wait_ms: int, now_ms: int) -> ApiError:
+def retry_after(error: E, wait_ms: int, now_ms: int) -> E:
+    """The refusal with the time to wait."""
     error.headers["Retry-After"] = str(-(-wait_ms // SECOND_MS))
     error.data = {"serverTime": now_ms, "retryAfter": now_ms + wait_ms}
     return error

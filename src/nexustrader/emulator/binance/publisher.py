@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from nexustrader.emulator.binance import market_usdm, topics
-from nexustrader.emulator.binance.market import DepthUpdate, Market, PublicTrade
-from nexustrader.emulator.binance.streams import Hub, Subscribed
+from nexustrader.emulator.binance import topics
+from nexustrader.emulator.binance.encode import market_usdm
+from nexustrader.emulator.binance.encode.wire import MarketWire
+from nexustrader.emulator.binance.streams import Hub
 from nexustrader.emulator.binance.topics import INTERVALS_MS
-from nexustrader.emulator.binance.wire import MarketWire
+from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
 from nexustrader.kernel.ports import Clock, TimerHandle
 
 NS_PER_MS = 1_000_000
-PUSH_MS = 50  # how often streams with a cadence are looked at
 
 encode = msgspec.json.encode
 
@@ -23,7 +23,7 @@ class Publisher:
     """The audience of all markets of one product. Nothing is encoded for nobody."""
 
     def __init__(
-        self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock, push_ms: int = PUSH_MS
+        self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock, push_ms: int
     ) -> None:
         self._hub = hub
         self._markets = markets
@@ -83,23 +83,10 @@ class Publisher:
                     stream.stale = False
                     stream.push(encode(self._wire.partial_depth(market, int(stream.topic.arg), now_ms)))
             for stream in self._hub.of(symbol, topics.KLINE):
-                self._push_kline(market, stream, now_ms)
+                interval = stream.topic.arg
+                for bar in stream.due_bars(market, INTERVALS_MS[interval], now_ms):
+                    stream.push(encode(self._wire.kline(market, interval, bar, now_ms)))
             for stream in self._hub.of(symbol, topics.MARK_PRICE):
                 if stream.is_due(now_ms):
                     stream.push(encode(market_usdm.mark_price(market, now_ms)))
         self._timer = self._clock.call_at((now_ms + self._push_ms) * NS_PER_MS, self._tick)
-
-    def _push_kline(self, market: Market, stream: Subscribed, now_ms: int) -> None:
-        """A candle that closed once more, as closed; the open one at its cadence."""
-        interval = stream.topic.arg
-        length_ms = INTERVALS_MS[interval]
-        open_ms = now_ms - now_ms % length_ms
-        closed = stream.bar_open_ms is not None and stream.bar_open_ms < open_ms
-        if closed:
-            assert stream.bar_open_ms is not None
-            bar = market.candles.at(stream.bar_open_ms, length_ms)
-            stream.push(encode(self._wire.kline(market, interval, bar, now_ms)))
-        if stream.is_due(now_ms) or closed:
-            stream.bar_open_ms = open_ms
-            bar = market.candles.at(now_ms, length_ms)
-            stream.push(encode(self._wire.kline(market, interval, bar, now_ms)))

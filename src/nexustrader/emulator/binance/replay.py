@@ -16,10 +16,10 @@ from typing import ClassVar
 import msgspec
 
 from nexustrader.emulator.binance.instruments import LISTINGS
-from nexustrader.emulator.binance.market import DepthUpdate, Market, TextLevel, Touch
-from nexustrader.emulator.binance.numbers import Grid
 from nexustrader.emulator.binance.topics import SPOT, USDM
-from nexustrader.emulator.playback import Playback
+from nexustrader.emulator.market.grid import Grid
+from nexustrader.emulator.market.market import DepthUpdate, Market, TextLevel, Touch
+from nexustrader.emulator.market.playback import Playback
 from nexustrader.error import DataError
 from nexustrader.kernel.ports import Clock
 from nexustrader.sim.types import Level
@@ -84,6 +84,10 @@ class Recording:
         self.prices = Grid(listing.tick, listing.price_digits)
         self.amounts = Grid(listing.lot, listing.amount_digits)
         self.first_price = self.prices.units(snapshot.bids[0][0])
+
+    def source(self, market: Market, clock: Clock, speed: float) -> ReplaySource:
+        """What plays it into a market."""
+        return ReplaySource(self, market, clock, speed)
 
     def lines(self) -> Iterator[tuple[int, _Line]]:
         """Every line in order, with its recorded time in ns."""

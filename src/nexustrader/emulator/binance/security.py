@@ -6,61 +6,18 @@ nothing is decoded and encoded again on the way.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import math
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from nexustrader.emulator.binance.errors import TOO_FAR_AHEAD, TOO_FAR_BEHIND, ApiError, refusal
+from nexustrader.emulator.signatures import Verifier
 
 API_KEY_LENGTH = 64
 RECV_WINDOW_MS = 5_000
 RECV_WINDOW_MS_MAX = 60_000
 AHEAD_MS_MAX = 1_000
 MICROSECONDS_FROM = 10**15  # a timestamp this large is in microseconds
-
-
-class Verifier:
-    """Checks the signatures of one API key. HMAC for a shared secret, Ed25519 for a public key in PEM."""
-
-    def __init__(self, *, secret: str | None = None, public_key_pem: str | None = None) -> None:
-        if (secret is None) == (public_key_pem is None):
-            raise ValueError(
-                "an API key has either a secret (HMAC) or a public key (Ed25519); give exactly one"
-            )
-        self._secret = secret.encode() if secret is not None else None
-        self._public_key: Ed25519PublicKey | None = None
-        if public_key_pem is not None:
-            key = load_pem_public_key(public_key_pem.encode())
-            if not isinstance(key, Ed25519PublicKey):
-                raise ValueError(
-                    "only Ed25519 public keys are emulated; create one with the algorithm ed25519"
-                )
-            self._public_key = key
-
-    @property
-    def is_ed25519(self) -> bool:
-        """True for a key that may log a session on."""
-        return self._public_key is not None
-
-    def accepts(self, payload: bytes, signature: str) -> bool:
-        """True when `signature` was made over exactly this payload."""
-        if self._secret is not None:
-            expected = hmac.new(self._secret, payload, hashlib.sha256).hexdigest()
-            return hmac.compare_digest(expected.encode(), signature.lower().encode())
-        assert self._public_key is not None
-        try:
-            self._public_key.verify(base64.b64decode(signature, validate=True), payload)
-        except (InvalidSignature, binascii.Error, ValueError):
-            return False
-        return True
 
 
 def rest_payload(query: bytes, body: bytes) -> bytes:

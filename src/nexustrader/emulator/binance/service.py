@@ -7,17 +7,18 @@ same code.
 from __future__ import annotations
 
 from nexustrader.emulator.binance import paths
-from nexustrader.emulator.binance.canned import as_error
 from nexustrader.emulator.binance.errors import ApiError
 from nexustrader.emulator.binance.gate import Gate
 from nexustrader.emulator.binance.paths import Target, resolve
-from nexustrader.emulator.binance.rest import Rest, RestCall, RestReply, not_found, refused
+from nexustrader.emulator.binance.rest import Rest, refused
 from nexustrader.emulator.binance.streams import StreamConnection
 from nexustrader.emulator.binance.topics import PRIVATE, SPOT, USDM
-from nexustrader.emulator.binance.venue import Venue
+from nexustrader.emulator.binance.venue import BinanceVenue
 from nexustrader.emulator.binance.wsapi import Session
 from nexustrader.emulator.faults import CONNECT
 from nexustrader.emulator.peer import Conduct, Peer, Socket
+from nexustrader.emulator.rest import RestCall, RestReply, not_found
+from nexustrader.emulator.service import connected
 
 SPOT_PING_MS, SPOT_PONG_MS = 20_000, 60_000
 USDM_PING_MS, USDM_PONG_MS = 180_000, 600_000
@@ -33,10 +34,10 @@ API_CONDUCT = {
 API_CONNECT_WEIGHT = {SPOT: 2, USDM: 5}
 
 
-class Service:
+class BinanceService:
     """Serves one venue to whatever transport calls it. All methods return at once."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: BinanceVenue) -> None:
         self._venue = venue
         self._gates = {
             name: Gate(product, venue.accounts, venue.faults) for name, product in venue.products.items()
@@ -61,14 +62,16 @@ class Service:
         kind = "api" if target.service == paths.API else "user" if target.route == PRIVATE else "market"
         fault = self._venue.faults.take(CONNECT, on=kind, kind=kind, product=target.product)
         if fault is not None:
-            return refused(as_error(fault, peer.address, self._venue.clock.timestamp_ms()))
+            now_ms = self._venue.clock.timestamp_ms()
+            return refused(self._venue.replies.as_error(fault, peer.address, now_ms))
         if kind == "api":
             try:
                 session = self._session(target, peer)
             except ApiError as error:
                 return refused(error)
-            return self._socket(peer, session, kind, API_CONDUCT[target.product])
-        return self._socket(peer, self._streams(target, peer), kind, STREAM_CONDUCT[target.product])
+            return connected(self._venue, peer, session, kind, API_CONDUCT[target.product])
+        streams = self._streams(target, peer)
+        return connected(self._venue, peer, streams, kind, STREAM_CONDUCT[target.product])
 
     def _session(self, target: Target, peer: Peer) -> Session:
         gate = self._gates[target.product]
@@ -81,16 +84,6 @@ class Service:
         streams = StreamConnection(hub, peer, target.route, combined=target.combined, user_events=events)
         streams.subscribe(target.names)
         return streams
-
-    def _socket(self, peer: Peer, client: Session | StreamConnection, kind: str, conduct: Conduct) -> Socket:
-        connections = self._venue.connections
-        connections[peer] = kind
-
-        def end() -> None:
-            connections.pop(peer, None)
-            client.end()
-
-        return Socket(kind=kind, conduct=conduct, on_text=client.on_text, end=end)
 
 
 def _target(raw_path: str) -> Target | None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from nexustrader.emulator.binance.topics import PRIVATE, USDM, Topic, parse_topic, route_of
-from nexustrader.emulator.faults import PUSH, SUBSCRIBE, FaultPlan
+from nexustrader.emulator.faults import SUBSCRIBE, FaultPlan
+from nexustrader.emulator.market.streams import Stream
 from nexustrader.emulator.peer import Peer
 
 STREAMS_PER_CONNECTION_MAX = 1_024
@@ -141,51 +142,13 @@ _METHODS: dict[str, Handler] = {
 }
 
 
-class Subscribed:
-    """One stream that somebody listens to."""
-
-    __slots__ = ("_last", "bar_open_ms", "due_ms", "hub", "listeners", "name", "stale", "topic")
+class Subscribed(Stream):
+    """One stream that somebody listens to, and what its name asks for."""
 
     def __init__(self, hub: Hub, name: str, topic: Topic) -> None:
-        self.hub = hub
-        self.name = name
+        about = {"on": topic.kind, "product": hub.product, "symbol": topic.symbol, "topic": name}
+        super().__init__(name, about, topic.cadence_ms, hub.faults)
         self.topic = topic
-        self.listeners: dict[StreamConnection, None] = {}
-        self.due_ms = 0  # when a stream with a cadence may be pushed again
-        self.stale = True  # partial depth: the book changed since the last push
-        self.bar_open_ms: int | None = None  # klines: open time of the candle pushed last
-        self._last = b""
-
-    def push(self, payload: bytes) -> None:
-        """Sends one payload to everybody who listens."""
-        if self.hub.faults.pending:
-            for meddled in self._meddled(payload):
-                self._send(meddled)
-        else:
-            self._send(payload)
-
-    def _send(self, payload: bytes) -> None:
-        self._last = payload
-        for listener in self.listeners:
-            listener.push(self.name, payload)
-
-    def _meddled(self, payload: bytes) -> list[bytes]:
-        """What is sent in the place of a payload."""
-        topic = self.topic
-        about = {"on": topic.kind, "product": self.hub.product, "symbol": topic.symbol, "topic": self.name}
-        fault = self.hub.faults.take(PUSH, **about)
-        if fault is None:
-            return [payload]
-        if fault.action == "freeze_push":
-            return [self._last or payload]
-        return [payload] * fault.n if fault.action == "multiply_push" else []
-
-    def is_due(self, now_ms: int) -> bool:
-        """True when the stream's cadence allows a push; the next is then due one cadence later."""
-        if self.due_ms > now_ms:
-            return False
-        self.due_ms = now_ms - now_ms % self.topic.cadence_ms + self.topic.cadence_ms
-        return True
 
 
 class Hub:

@@ -3,47 +3,36 @@
 Spot pushes through subscriptions on WebSocket API sessions, futures through listen keys.
 """
 
-# Both products share the signatures of `Voice`, though each needs other arguments.
+# Both products share the signatures of `rules.Voice`, though each needs other arguments.
 # ruff: noqa: ARG002
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Protocol
 
 import msgspec
 
-from nexustrader.emulator.binance import encode_spot, encode_usdm
-from nexustrader.emulator.binance.accounts import Account, FuturesView, open_notionals
-from nexustrader.emulator.binance.encode_usdm import PositionView
+from nexustrader.emulator.binance.accounts import FuturesView, open_notionals, spot_balances
+from nexustrader.emulator.binance.encode import encode_spot, encode_usdm
 from nexustrader.emulator.binance.errors import refusal
-from nexustrader.emulator.binance.market import Market
-from nexustrader.emulator.binance.records import CLOSE_OUT, Execution, OrderRecord
 from nexustrader.emulator.binance.streams import Hub
 from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.market.market import Market
+from nexustrader.emulator.orders.accounts import Account
+from nexustrader.emulator.orders.records import CLOSE_OUT, Execution, OrderRecord
+from nexustrader.emulator.orders.rules import MoneyCause
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.ports import Clock, TimerHandle
 
 NS_PER_MS = 1_000_000
 LISTEN_KEY_TTL_MS = 3_600_000
 FIRST_EXECUTION_ID = 8_641_984
+REASONS = {"liquidation": "INSURANCE_CLEAR", "funding": "FUNDING_FEE"}  # `m` of ACCOUNT_UPDATE
 
 Body = dict[str, object]
 Publish = Callable[[Account, Body], None]
 OnListener = Callable[[Account], None]
-
-
-class Voice(Protocol):
-    """Tells an account each step in the life of its orders."""
-
-    def accepted(self, account: Account, market: Market, record: OrderRecord) -> None: ...
-    def traded(self, account: Account, market: Market, record: OrderRecord, execution: Execution) -> None: ...
-    def canceled(
-        self, account: Account, market: Market, record: OrderRecord, cancel_id: str | None
-    ) -> None: ...
-    def expired(self, account: Account, market: Market, record: OrderRecord) -> None: ...
-    def amended(self, account: Account, market: Market, record: OrderRecord) -> None: ...
 
 
 class SpotVoice:
@@ -70,11 +59,13 @@ class SpotVoice:
     def amended(self, account: Account, market: Market, record: OrderRecord) -> None:
         self._tell(account, record, "REPLACED")
 
-    def money_moved(self, account: Account, asset: str, change: Decimal) -> None:
+    def money_moved(
+        self, account: Account, cause: MoneyCause, asset: str, change: Decimal, market: Market | None = None
+    ) -> None:
         """Tells a deposit or, negative, a withdrawal."""
         now_ms = self._clock.timestamp_ms()
         account.updated_ms[SPOT] = now_ms
-        self._publish(account, encode_spot.account_position(account.spot_balances((asset,)), now_ms))
+        self._publish(account, encode_spot.account_position(spot_balances(account, (asset,)), now_ms))
         self._publish(account, encode_spot.balance_update(asset, change, now_ms))
 
     def _tell(
@@ -102,7 +93,7 @@ class SpotVoice:
         assets = {record.listing.base: None, record.listing.quote: None}
         if execution is not None:
             assets[execution.fee_asset] = None
-        balances = account.spot_balances(assets)
+        balances = spot_balances(account, assets)
         self._publish(account, encode_spot.account_position(balances, now_ms))
 
 
@@ -138,10 +129,14 @@ class UsdmVoice:
         self._tell(account, market, record, "AMENDMENT")
 
     def money_moved(
-        self, account: Account, reason: str, asset: str, change: Decimal, positions: list[PositionView]
+        self, account: Account, cause: MoneyCause, asset: str, change: Decimal, market: Market | None = None
     ) -> None:
-        """Tells a change of a wallet that no order caused; `reason` is the event's `m`."""
+        """Tells a change of a wallet that no order caused; funding of an isolated position with that position."""
         now_ms = self._clock.timestamp_ms()
+        reason = REASONS.get(cause, "DEPOSIT" if change > 0 else "WITHDRAW")
+        positions = []
+        if market is not None and market.symbol in account.isolated:
+            positions.append(FuturesView(account, {market.symbol: market}).position(market.symbol))
         account.updated_ms[USDM] = now_ms
         wallets = {asset: account.ledgers[USDM].wallet(asset)}
         event = encode_usdm.account_update(wallets, positions, now_ms, reason=reason, change=change)

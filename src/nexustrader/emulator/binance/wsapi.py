@@ -7,17 +7,19 @@ from typing import Any
 
 import msgspec
 
-from nexustrader.emulator.binance.accounts import Account
-from nexustrader.emulator.binance.errors import ApiError, refusal
-from nexustrader.emulator.binance.gate import Gate, Identity, Outcome
-from nexustrader.emulator.binance.operation import NONE, SIGNED, Call, Operation
-from nexustrader.emulator.binance.operations import WS
+from nexustrader.emulator.binance.errors import ApiError, error_body, refusal
+from nexustrader.emulator.binance.gate import Gate, Identity
+from nexustrader.emulator.binance.handlers.operation import NONE, SIGNED, Call, Operation
+from nexustrader.emulator.binance.handlers.operations import WS
 from nexustrader.emulator.binance.security import ws_payload
 from nexustrader.emulator.binance.topics import SPOT
-from nexustrader.emulator.garble import GARBLE
+from nexustrader.emulator.errors import VenueError
+from nexustrader.emulator.frames import deliver
+from nexustrader.emulator.gate import Outcome
+from nexustrader.emulator.orders.accounts import Account
 from nexustrader.emulator.peer import Peer
+from nexustrader.emulator.signatures import PublicKeyVerifier
 
-NS_PER_MS = 1_000_000
 VERSION_PREFIX = "v3/"
 
 encode = msgspec.json.encode
@@ -84,28 +86,19 @@ class Session:
     def _deliver(
         self, reply_to: int | str | None, operation: Operation, outcome: Outcome, *, with_limits: bool
     ) -> None:
-        fault = outcome.fault
-        action = fault.action if fault is not None else ""
-        if action in {"drop_request", "drop_ack"}:
-            return
-        if action in {"reset_before", "reset_after"}:
-            self._connection.abort()
-            return
-        frame = self._frame(reply_to, operation, outcome, with_limits=with_limits)
-        if fault is not None and action == "garble_reply":
-            frame = GARBLE[fault.how](frame)
-        if fault is not None and action == "delay_ack_ms":
-            due_ms = self._product.clock.timestamp_ms() + fault.delay_ms
-            self._product.clock.call_at(due_ms * NS_PER_MS, lambda: self._connection.send(frame))
-            return
-        self._connection.send(frame)
+        deliver(
+            self._connection,
+            self._product.clock,
+            outcome.fault,
+            lambda: self._frame(reply_to, operation, outcome, with_limits=with_limits),
+        )
 
     def _frame(
         self, reply_to: int | str | None, operation: Operation, outcome: Outcome, *, with_limits: bool
     ) -> bytes:
         body: dict[str, object] = {"id": reply_to, "status": 200, "result": outcome.result}
         if outcome.error is not None:
-            body = {"id": reply_to, "status": outcome.error.status, "error": outcome.error.body()}
+            body = {"id": reply_to, "status": outcome.error.status, "error": error_body(outcome.error)}
         if with_limits:
             account = outcome.account.name if operation.is_order and outcome.account is not None else None
             now_ms = self._product.clock.timestamp_ms()
@@ -135,7 +128,7 @@ class Session:
         return dict(methods)
 
     def _logon(self, call: Call) -> object:
-        if not call.owner.verifier.is_ed25519:
+        if not isinstance(call.owner.verifier, PublicKeyVerifier):
             raise refusal(-4056)
         self._account, self._authorized_ms = call.owner, call.now_ms
         return self._state(call)
@@ -196,5 +189,5 @@ def _wants_limits(asked: str | None, default: bool) -> bool:
     return default if asked is None else asked == "true"
 
 
-def _refusal_frame(reply_to: int | str | None, error: ApiError) -> bytes:
-    return encode({"id": reply_to, "status": error.status, "error": error.body()})
+def _refusal_frame(reply_to: int | str | None, error: VenueError) -> bytes:
+    return encode({"id": reply_to, "status": error.status, "error": error_body(error)})

@@ -1,0 +1,68 @@
+"""Which venues chaos can run against: how each emulated one is built, and what our names for its parts are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from nexustrader.constants import AccountType, ExchangeType
+from nexustrader.emulator.binance.service import BinanceService
+from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
+from nexustrader.emulator.orders.accounts import AccountSpec
+from nexustrader.emulator.service import Service
+from nexustrader.emulator.venue import AnyVenue
+from nexustrader.exchange import BinanceAccountType
+from nexustrader.kernel.entropy import Entropy
+from nexustrader.kernel.ports import Clock
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+MARKET_STEP_MS = 250
+API_KEY = "chaoskey" + "k" * 56
+SECRET = "chaossecret" + "s" * 53
+
+Build = Callable[[int, int, Clock, Entropy], tuple[AnyVenue, Service]]
+
+
+class VenueSide(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue. `build` takes seed, reach of stale answers in ms, clock and entropy.
+
+    `account_types` and `suffixes` (what our symbols end with) are by the emulator's products.
+    """
+
+    exchange: ExchangeType
+    build: Build
+    account_types: Mapping[str, AccountType]
+    suffixes: Mapping[str, str]
+
+    def product_of(self, account_type: AccountType) -> str:
+        """The emulator's product behind one of our account types; futures for any that is no spot."""
+        is_spot = getattr(account_type, "is_spot", False)
+        return next(
+            name for name, one in self.account_types.items() if getattr(one, "is_spot", False) == is_spot
+        )
+
+
+def _binance(seed: int, history_ms: int, clock: Clock, entropy: Entropy) -> tuple[AnyVenue, Service]:
+    balances = {
+        SPOT: {"USDT": Decimal(100_000), "BTC": Decimal(2), "BNB": Decimal(100)},
+        USDM: {"USDT": Decimal(100_000), "BNB": Decimal(100)},
+    }
+    settings = BinanceSettings(
+        seed=seed, symbols=SYMBOLS, step_ms=MARKET_STEP_MS, push_ms=MARKET_STEP_MS, history_ms=history_ms
+    )
+    spec = AccountSpec(api_key=API_KEY, secret=SECRET, balances=balances)
+    venue = BinanceVenue([spec], settings, clock, entropy.child("listen keys"))
+    return venue, BinanceService(venue)
+
+
+VENUES = {
+    "binance": VenueSide(
+        exchange=ExchangeType.BINANCE,
+        build=_binance,
+        account_types={SPOT: BinanceAccountType.SPOT, USDM: BinanceAccountType.USD_M_FUTURE},
+        suffixes={SPOT: ".BINANCE", USDM: "-PERP.BINANCE"},
+    ),
+}

@@ -1,0 +1,1 @@
+"""Binance's words: replies, events and market data, key for key."""

@@ -1,0 +1,1 @@
+"""What Binance does on request: the operations of both products, and how their parameters are read."""

@@ -1,0 +1,30 @@
+"""A refusal, as every emulated venue raises it inside; its wire writes it in the venue's own form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class VenueError(Exception):
+    """A refusal with its code, text and HTTP status, and the headers and data that go with it.
+
+    A `page` is sent instead of the JSON on REST.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
+        data: Mapping[str, object] | None = None,
+        page: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.headers = dict(headers or {})
+        self.data = dict(data) if data is not None else None
+        self.page = page
