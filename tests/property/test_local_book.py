@@ -16,7 +16,8 @@ MIDDLE = 100
 SPOT = BookRule(levels=LEVELS, by_request=True, exact=False, snapshot_levels=12)
 FUTURES = BookRule(levels=LEVELS, by_request=True, exact=True, snapshot_levels=12)
 STREAMED = BookRule(levels=LEVELS, by_request=False, exact=True)
-RULES = {"spot": SPOT, "futures": FUTURES, "streamed": STREAMED}
+REFRESHED = BookRule(levels=LEVELS, by_request=True, exact=True, snapshot_levels=12, refresh_below=10)
+RULES = {"refreshed": REFRESHED, "spot": SPOT, "futures": FUTURES, "streamed": STREAMED}
 
 Side = dict[float, float]
 
@@ -67,16 +68,16 @@ def assert_right(book: LocalBook, source: Source) -> None:
         assert shown == ranked(source.past[book.last], LEVELS)
 
 
-UPDATES = st.lists(
-    st.tuples(st.booleans(), st.integers(1, 25), st.integers(0, 3)), min_size=1, max_size=4
-)
+UPDATES = st.lists(st.tuples(st.booleans(), st.integers(1, 25), st.integers(0, 3)), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("name", RULES)
 @settings(max_examples=300, deadline=None)
 @given(
     frames=st.lists(UPDATES, min_size=1, max_size=30),
-    fates=st.lists(st.sampled_from(["pass", "pass", "pass", "lose", "twice", "late"]), min_size=30, max_size=30),
+    fates=st.lists(
+        st.sampled_from(["pass", "pass", "pass", "lose", "twice", "late"]), min_size=30, max_size=30
+    ),
     lags=st.lists(st.integers(0, 8), min_size=30, max_size=30),
 )
 def test_while_it_is_ok_it_equals_the_venues_book(name, frames, fates, lags):
@@ -94,7 +95,7 @@ def test_while_it_is_ok_it_equals_the_venues_book(name, frames, fates, lags):
         for change in arriving:
             todo = book.take(change)
             assert_right(book, source)
-            if todo is Todo.FETCH:
+            if todo is Todo.FETCH or book.is_thin:
                 then = max(10, source.at - lag)
                 book.take(source.snapshot(then))
             elif todo is Todo.SUBSCRIBE_ANEW:
@@ -219,6 +220,20 @@ def test_a_market_that_leaves_what_the_snapshot_covered_breaks_the_book():
         assert book.take(one(source, distance=distance, size=0)) is Todo.SHOW
     assert book.take(one(source, distance=8, size=0)) is Todo.FETCH
     assert "the market has left what the snapshot covers" in book.reason
+
+
+def test_a_book_that_is_getting_thin_is_refreshed_without_ever_being_bad():
+    book, source = filled(REFRESHED)  # 12 of the 20 levels
+    for distance in range(1, 4):
+        assert book.take(one(source, distance=distance, size=0)) is Todo.SHOW
+    assert book.is_thin
+    behind = source.at - 1
+    book.take(one(source, distance=4, size=0))
+    assert book.take(source.snapshot(behind - 1)) is Todo.NOTHING  # older than the changes held
+    assert book.take(source.snapshot(behind)) is Todo.SHOW
+    assert (book.is_thin, book.last, book.state) == (False, source.at, BookState.OK)
+    assert book.take(one(source, distance=5, size=0)) is Todo.SHOW
+    assert_right(book, source)
 
 
 def test_a_level_beyond_the_snapshots_range_is_not_kept():

@@ -155,6 +155,8 @@ class BookFeed:
             if not kept.is_good:
                 self._note_good(kept)
             kept.shown.show(BookL2(instrument.exchange, instrument.symbol, bids, asks, book.timestamp))
+            if book.is_thin:
+                self._ensure_cure(kept)
         elif todo is not Todo.NOTHING:
             kept.shown.spoil()
             self._note_bad(kept)
@@ -171,21 +173,26 @@ class BookFeed:
             _log.warning(f"{kept.stream.symbol}: the book is known again")
 
     def _note_bad(self, kept: _Kept) -> None:
+        self._forgive(kept)
+        kept.is_good = False
+
+    def _forgive(self, kept: _Kept) -> None:
+        """A book that has been good for a while may be asked for at once."""
         if kept.is_good and self._clock.monotonic_ms() - kept.good_since_ms >= STABLE_AFTER_S * 1000:
             kept.attempt = 0
-        kept.is_good = False
 
     # -- bringing it back ------------------------------------------------------------------------------------
 
     def _ensure_cure(self, kept: _Kept) -> None:
         if kept.cure is None or kept.cure.done() or kept.cure.cancelling():
+            self._forgive(kept)
             kept.cure = self._tasks.create_task(self._cure(kept), name=f"book {kept.stream.symbol}")
 
     async def _cure(self, kept: _Kept) -> None:
         """Ask for what the book needs until it is good; at longer and longer intervals when that is in vain."""
         await self._wait_for_word(kept, FIRST_WORD_S)
         remedy = self._fetch if kept.book.rule.by_request else self._subscribe_anew
-        while not kept.is_good:
+        while not kept.is_good or kept.book.is_thin:
             if kept.attempt:
                 await asyncio.sleep(reconnect_delay_ms(kept.attempt, self._entropy.random()) / 1000)
             kept.attempt += 1

@@ -28,9 +28,8 @@ class BookRule(msgspec.Struct, frozen=True, kw_only=True):
     levels: int  # shown, a side
     by_request: bool  # snapshots are asked for; else the stream begins with one and may bring others
     exact: bool  # a change begins where the one before it ended; else it may begin earlier
-    snapshot_levels: int | None = (
-        None  # how many a side a snapshot has at most; None: all that the stream keeps
-    )
+    snapshot_levels: int | None = None  # a side, at most; None: all that the stream keeps
+    refresh_below: int = 0  # with fewer left on a side of what the snapshot covers, another is fetched
 
 
 class BookChange(msgspec.Struct, frozen=True, gc=False):
@@ -98,6 +97,10 @@ class _Side:
         """Whether the best `levels` are certain, or all there are."""
         return self.worst == -inf or len(self.keys) >= levels
 
+    def is_thin(self, below: int) -> bool:
+        """Whether what the snapshot covers of this side will soon be used up."""
+        return len(self.keys) < below and self.worst != -inf
+
     def best(self, levels: int) -> list[BookOrderData]:
         return self._entries[: -levels - 1 : -1]
 
@@ -108,7 +111,10 @@ class _Side:
 
 
 class LocalBook:
-    """The book of one stream. `reason` says why it is not OK."""
+    """The book of one stream. `reason` says why it is not OK.
+
+    `is_thin`: the market nears the end of what the snapshot covers, so another should be fetched although it is OK.
+    """
 
     def __init__(self, rule: BookRule) -> None:
         self.rule = rule
@@ -116,15 +122,17 @@ class LocalBook:
         self.reason = ""
         self.last = 0
         self.timestamp = 0
+        self.is_thin = False
         self._bids = _Side(1)
         self._asks = _Side(-1)
         self._is_linked = False  # a change has followed the snapshot
-        self._held: deque[BookChange] = deque(maxlen=CHANGES_HELD_MAX)  # without a snapshot that they follow
+        self._held: deque[BookChange] = deque(maxlen=CHANGES_HELD_MAX)  # for the snapshot that is to come
 
     def restart(self, reason: str) -> None:
         """The stream begins anew: nothing that it brought before counts."""
         self.state = BookState.WAITING
         self.reason = reason
+        self.is_thin = False
         self._held.clear()
 
     def view(self) -> tuple[list[BookOrderData], list[BookOrderData]]:
@@ -157,10 +165,12 @@ class LocalBook:
 
     def _begin(self, snapshot: BookChange) -> Todo:
         rule = self.rule
+        if self.is_thin and self._held[0].after > snapshot.last:
+            return Todo.NOTHING  # older than what is known, and the book is good as it is
         self._bids.replace(snapshot.bids, rule.snapshot_levels)
         self._asks.replace(snapshot.asks, rule.snapshot_levels)
         self.last, self.timestamp = snapshot.last, snapshot.timestamp
-        self._is_linked = False
+        self._is_linked = self.is_thin = False
         self.state = BookState.OK
         held = tuple(self._held)
         self._held.clear()
@@ -188,6 +198,10 @@ class LocalBook:
         self._is_linked = True
         if fault := self._fault():
             return self._break(f"update {change.last}: {fault}", (change,))
+        below = self.rule.refresh_below
+        if self.is_thin or self._bids.is_thin(below) or self._asks.is_thin(below):
+            self.is_thin = True
+            self._held.append(change)
         return Todo.SHOW
 
     def _fault(self) -> str:
@@ -202,6 +216,7 @@ class LocalBook:
     def _break(self, reason: str, held: Sequence[BookChange]) -> Todo:
         self.state = BookState.BROKEN
         self.reason = reason
+        self.is_thin = False
         if self.rule.by_request:
             self._held.extend(held)  # a snapshot that is older than these must not pass for the newest
         return self._remedy

@@ -76,7 +76,9 @@ def test_the_best_bid_and_ask_are_those_of_the_book_ticker_at_the_same_update(
     ours, told = compared(path, rebuilt)
     shared = ours.keys() & told.keys()
     equal = sum(ours[update] == told[update] for update in shared)
-    print(f"{name}: best bid and ask equal in {equal} of {len(shared)}; {len(ours)} books, {len(told)} tickers")
+    print(
+        f"{name}: best bid and ask equal in {equal} of {len(shared)}; {len(ours)} books, {len(told)} tickers"
+    )
     assert equal == len(shared) > 0
     assert rebuilt.book.state is (BookState.BROKEN if snapshot_levels else BookState.OK)
     assert snapshot_levels is None or "left what the snapshot covers" in rebuilt.book.reason

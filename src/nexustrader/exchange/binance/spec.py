@@ -92,7 +92,13 @@ _INTERVALS = frozenset(interval.value for interval in KlineInterval if interval.
 
 
 def _book_rule(*, exact: bool) -> BookRule:
-    return BookRule(levels=LOCAL_BOOK_LEVELS, by_request=True, exact=exact, snapshot_levels=SNAPSHOT_LEVELS)
+    return BookRule(
+        levels=LOCAL_BOOK_LEVELS,
+        by_request=True,
+        exact=exact,
+        snapshot_levels=SNAPSHOT_LEVELS,
+        refresh_below=SNAPSHOT_LEVELS // 4,
+    )
 
 
 _MARK_PRICE = Channel("/market/stream", "markPrice@1s")  # carries index price and funding rate too
