@@ -73,13 +73,18 @@ class BookOrderData(msgspec.Struct, frozen=True, gc=False):
 
 
 class BookL2(msgspec.Struct, frozen=True, gc=False):
-    """Levels of a book: bids descending, asks ascending."""
+    """Levels of a book: bids descending, asks ascending.
+
+    `ok` is False in the cache while the book cannot be known: a gap, a crossed book, silence, a lost connection.
+    The levels are then the last that were known. No callback is given such a book.
+    """
 
     exchange: ExchangeType
     symbol: str
     bids: list[BookOrderData]
     asks: list[BookOrderData]
     timestamp: int
+    ok: bool = True
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):

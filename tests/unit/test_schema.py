@@ -46,7 +46,7 @@ def fields(struct: type[msgspec.Struct]) -> str:
     [
         (BookL1, "exchange symbol bid ask bid_size ask_size timestamp", True),
         (schema.BookOrderData, "price size", True),
-        (BookL2, "exchange symbol bids asks timestamp", True),
+        (BookL2, "exchange symbol bids asks timestamp ok", True),
         (schema.Trade, "exchange side symbol price size timestamp", True),
         (
             Kline,

@@ -96,6 +96,7 @@ class Cache:
         return self._bookl1.get(symbol)
 
     def bookl2(self, symbol: str) -> BookL2 | None:
+        """The latest levels; `ok` says whether they still count. None before the first."""
         return self._bookl2.get(symbol)
 
     def trade(self, symbol: str) -> Trade | None:

@@ -11,7 +11,7 @@ from typing import Any
 from nexustrader.constants import DataType
 from nexustrader.kernel.bus import MessageBus
 from nexustrader.market.cache import Cache
-from nexustrader.schema import Kline
+from nexustrader.schema import BookL2, Kline
 
 Deliver = Callable[[Any], None]
 
@@ -26,13 +26,12 @@ class MarketHub:
             kind: self._delivery(kind)
             for kind in (
                 DataType.BOOKL1,
-                DataType.BOOKL2,
                 DataType.TRADE,
                 DataType.FUNDING_RATE,
                 DataType.INDEX_PRICE,
                 DataType.MARK_PRICE,
             )
-        } | {DataType.KLINE: self._kline_delivery()}
+        } | {DataType.BOOKL2: self._book_delivery(), DataType.KLINE: self._kline_delivery()}
 
     def _delivery(self, kind: DataType) -> Deliver:
         slots = self._cache.slots(kind)
@@ -46,6 +45,17 @@ class MarketHub:
                     handler(datum)
                 except Exception as error:  # tidy: ok — one user error does not stop the house
                     report(topic.name, handler, datum, error)
+
+        return deliver
+
+    def _book_delivery(self) -> Deliver:
+        slots = self._cache.slots(DataType.BOOKL2)
+        publish = self._bus.topic(DataType.BOOKL2.value).publish
+
+        def deliver(book: BookL2) -> None:
+            slots[book.symbol] = book
+            if book.ok:
+                publish(book)
 
         return deliver
 

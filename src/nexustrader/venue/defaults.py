@@ -6,6 +6,8 @@ from nexustrader.constants import AccountType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import Denied
+from nexustrader.market.subscriptions import Stream
+from nexustrader.venue.local_book import BookChange, BookRule
 from nexustrader.venue.spec import Reply, Request, Signer
 
 
@@ -23,6 +25,15 @@ class VenueDefaults:
 
     def next_page(self, request: Request, body: bytes) -> Request | None:
         return None
+
+    def book_rule(self, account_type: AccountType, stream: Stream) -> BookRule | None:
+        return None
+
+    def depth_request(self, account_type: AccountType, instrument: Instrument) -> Request:
+        raise _no_snapshot(account_type)
+
+    def parse_depth(self, account_type: AccountType, body: bytes, now_ms: int) -> BookChange:
+        raise _no_snapshot(account_type)
 
     def cancel_all_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.CancelAll
@@ -54,6 +65,10 @@ class VenueDefaults:
 
     def listen_key_route(self, account_type: AccountType, listen_key: str) -> str:
         raise _no_listen_key(account_type)
+
+
+def _no_snapshot(account_type: AccountType) -> Denied:
+    return Denied(f"{account_type.value} gives no snapshots of books: they come by the streams")
 
 
 def _no_listen_key(account_type: AccountType) -> Denied:

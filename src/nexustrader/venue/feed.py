@@ -18,7 +18,8 @@ from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock
 from nexustrader.kernel.tasks import TaskManager
 from nexustrader.market.subscriptions import Stream as DataStream
-from nexustrader.schema import Kline, Ticker
+from nexustrader.schema import BookL2, Kline, Ticker
+from nexustrader.venue.book_feed import BookFeed
 from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Deliver, Endpoints, Venue
 from nexustrader.venue.staleness import STALE_MS_MAX, Silences
@@ -46,10 +47,14 @@ class _Socket:
         tasks: TaskManager,
         entropy: Entropy,
         stale_ms_max: int | None,
+        on_begun: Callable[[str], None],
+        on_lost: Callable[[str, str], None],
     ) -> None:
         self._venue = venue
         self._url = url
         self._tasks = tasks
+        self._on_begun = on_begun  # (topic): its subscription has gone out
+        self._on_lost = on_lost  # (topic, why): what it brought does not count any more
         self._topic_of = venue.topic_of
         self._prefix = venue.spec.topic_prefix
         self._topic_start = len(self._prefix)
@@ -107,12 +112,17 @@ class _Socket:
             return
         topics = [raw.decode() for raw in overdue]
         _log.warning(f"{self._name}: nothing has come for too long, begun anew: {', '.join(topics)}")
+        for topic in topics:
+            self._on_lost(topic, "nothing has come for too long")
         if len(self._silences.silent) == len(self._by_bytes):
             self._stream.drop("all of it is silent")
             return
         for topic in topics:
-            self._enqueue(topic, subscribe=False)
-            self._enqueue(topic, subscribe=True)
+            self.begin_anew(topic)
+
+    def begin_anew(self, topic: str) -> None:
+        self._enqueue(topic, subscribe=False)
+        self._enqueue(topic, subscribe=True)
 
     def is_silent(self, topic: str) -> bool:
         return self._silences is not None and topic.encode() in self._silences.silent
@@ -147,6 +157,8 @@ class _Socket:
                 except NotSent:
                     self._commands.clear()  # the next connect subscribes whatever is wanted then
                     return
+                for topic in batch if subscribe else ():
+                    self._on_begun(topic)
                 if self._commands:
                     await asyncio.sleep(spec.subscribe_gap_ms / 1000)
         finally:
@@ -162,9 +174,11 @@ class _Socket:
             self._pumping = True
             await self._pump()
 
-    def _on_down(self, _reason: str) -> None:
+    def _on_down(self, reason: str) -> None:
         self._open = False
         self._commands.clear()
+        for topic in self.decoders:
+            self._on_lost(topic, f"disconnected ({reason})")
 
     def _on_frame(self, raw: bytes) -> None:
         self.frames += 1
@@ -245,6 +259,18 @@ class Feed:
         self.instruments: dict[str, Instrument] = {}
         self._sockets: dict[str, list[_Socket]] = {}
         self._where: dict[DataStream, tuple[_Socket, str]] = {}
+        self._book_of: dict[str, DataStream] = {}  # by topic
+        self._books = BookFeed(
+            venue,
+            account_type,
+            session,
+            clock,
+            tasks,
+            entropy,
+            deliver[DataType.BOOKL2],
+            self._is_fresh,
+            self._begin_anew,
+        )
 
     def over(self, transport: Transport) -> Feed:
         """The same feed for requests only, over another transport (for another thread's loop)."""
@@ -279,6 +305,10 @@ class Feed:
 
     def _decoder(self, stream: DataStream, instrument: Instrument, topic: str) -> Decode:
         """Streams of different kinds may share a topic (mark price carries index and funding too)."""
+        if stream.kind is DataType.BOOKL2:
+            self._book_of[topic] = stream
+            takes: dict[DataType, Deliver] = {stream.kind: self._books.open(stream, instrument)}
+            return self._venue.decoder(self._type, stream, instrument, takes, self._clock.timestamp_ms)
         wanted = {
             kind: self._deliver[kind]
             for other, (_, other_topic) in self._where.items()
@@ -297,6 +327,8 @@ class Feed:
             socket.set_decoder(topic, self._decoder(sharing[0], self._instrument(stream.symbol), topic))
         else:
             socket.remove(topic)
+            if self._book_of.pop(topic, None) is not None:
+                self._books.close(stream)
 
     def _instrument(self, symbol: str) -> Instrument:
         try:
@@ -320,6 +352,8 @@ class Feed:
             self._tasks,
             self._entropy,
             self._stale_ms_max,
+            self._on_begun,
+            self._on_lost,
         )
         sockets.append(socket)
         return socket
@@ -328,6 +362,21 @@ class Feed:
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*(socket.stop() for socket in self._all_sockets()))
+
+    # -- books -----------------------------------------------------------------------------------------------
+
+    def _on_begun(self, topic: str) -> None:
+        if topic in self._book_of:
+            self._books.begun(self._book_of[topic])
+
+    def _on_lost(self, topic: str, reason: str) -> None:
+        if topic in self._book_of:
+            self._books.lost(self._book_of[topic], reason)
+
+    def _begin_anew(self, stream: DataStream) -> None:
+        if stream in self._where:
+            socket, topic = self._where[stream]
+            socket.begin_anew(topic)
 
     # -- freshness -------------------------------------------------------------------------------------------
 
@@ -347,6 +396,12 @@ class Feed:
                 self._on_stale_reading(datum)
 
         return guarded
+
+    def _is_fresh(self, book: BookL2) -> bool:
+        if book.timestamp >= self._oldest_ms:
+            return True
+        self._on_stale_reading(book)
+        return False
 
     def _on_stale_reading(self, datum: Any) -> None:
         self.stale_readings += 1

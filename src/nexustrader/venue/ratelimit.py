@@ -6,6 +6,7 @@ set must not end it early.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from nexustrader.venue.spec import RateLimit
@@ -58,3 +59,20 @@ class RateLimiter:
     def banned_ms(self, monotonic_ms: int) -> int:
         """How much longer the venue wants silence."""
         return 0 if self._banned_until_ms is None else max(0, self._banned_until_ms - monotonic_ms)
+
+
+class Pace:
+    """Spreads requests of one kind so that they take at most `share` of a pool, after a first burst."""
+
+    def __init__(self, limits: Iterable[RateLimit], pool: str, share: float, burst_ms: int) -> None:
+        self._ms_per_unit = max(
+            (limit.interval_ms / (limit.limit * share) for limit in limits if limit.pool == pool), default=0.0
+        )
+        self._burst_ms = burst_ms
+        self._owed_until_ms = 0.0
+
+    def take(self, cost: int, now_ms: int) -> int:
+        """Count one request, and say how long it has to wait."""
+        begin_ms = max(self._owed_until_ms, now_ms)
+        self._owed_until_ms = begin_ms + cost * self._ms_per_unit
+        return max(0, math.ceil(begin_ms - now_ms - self._burst_ms))

@@ -18,6 +18,7 @@ from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Conclusion
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import Kline, Ticker
+from nexustrader.venue.local_book import BookChange, BookRule
 
 
 class Security(Enum):
@@ -205,7 +206,18 @@ class Venue(Protocol):
         deliver: Mapping[DataType, Deliver],
         now_ms: Callable[[], int],
     ) -> Callable[[bytes], None]:
-        """A function that decodes one data frame of this stream and delivers public structs."""
+        """A function that decodes one data frame of this stream and delivers public structs.
+
+        A stream that has a `book_rule` delivers `BookChange` in place of `BookL2`.
+        """
+
+    def book_rule(self, account_type: AccountType, stream: Stream) -> BookRule | None:
+        """How the changes that this stream brings make a book; None: each of its frames is all there is."""
+
+    def depth_request(self, account_type: AccountType, instrument: Instrument) -> Request:
+        """The snapshot that changes can follow. Only for books whose rule says that it is asked for."""
+
+    def parse_depth(self, account_type: AccountType, body: bytes, now_ms: int) -> BookChange: ...
 
     # commands
     def order_request(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexustrader.venue.ratelimit import RateLimiter
+from nexustrader.venue.ratelimit import Pace, RateLimiter
 from nexustrader.venue.spec import RateLimit
 
 MINUTE = 60_000
@@ -45,3 +45,11 @@ def test_a_ban_is_never_shortened_by_a_later_one() -> None:
     limits.ban(1_000, monotonic_ms=200_000)
     assert limits.banned_ms(200_000) == 300_000
     assert limits.banned_ms(500_000) == 0
+
+
+def test_a_pace_lets_a_burst_through_and_then_takes_its_share_only():
+    pace = Pace([RateLimit("weight", 60_000, 600), RateLimit("orders", 1_000, 1)], "weight", 0.5, 1_000)
+    waits = [pace.take(10, 0) for _ in range(5)]  # each is worth two seconds of half the limit
+    assert waits == [0, 1_000, 3_000, 5_000, 7_000]
+    assert pace.take(10, 60_000) == 0
+    assert Pace([], "weight", 0.5, 0).take(10, 0) == 0

@@ -316,7 +316,7 @@ def test_a_stream_has_its_route_and_topic(account_type, stream, expected, spot):
         (SPOT, Stream(DataType.MARK_PRICE, "s"), SubscriptionError),
         (SPOT, Stream(DataType.FUNDING_RATE, "s"), SubscriptionError),
         (USD_M, Stream(DataType.VOLUME_KLINE, "s", "1"), SubscriptionError),
-        (USD_M, Stream(DataType.BOOKL2, "s", "50"), SubscriptionError),
+        (USD_M, Stream(DataType.BOOKL2, "s", "7"), SubscriptionError),
         (USD_M, Stream(DataType.BOOKL2, "s"), SubscriptionError),
         (USD_M, Stream(DataType.KLINE, "s", "1s"), KlineSupportedError),
         (SPOT, Stream(DataType.KLINE, "s", "volume"), KlineSupportedError),

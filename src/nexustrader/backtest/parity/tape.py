@@ -100,7 +100,7 @@ class Tape:
 
     def _add_top(self, book: BookL2, time_ns: int) -> None:
         bid, ask = (levels[0] if levels else None for levels in (book.bids, book.asks))
-        if bid is None and ask is None:
+        if not book.ok or (bid is None and ask is None):
             return
         prices = (0.0 if level is None else level.price for level in (bid, ask))
         sizes = (0.0 if level is None else level.size for level in (bid, ask))

@@ -9,7 +9,7 @@ from nexustrader.domain.instrument import Instrument
 from nexustrader.error import Denied
 from nexustrader.exchange.binance import wire
 from nexustrader.exchange.binance.parse_market import checked_interval
-from nexustrader.exchange.binance.spec import FILLS_PAGE, product_of
+from nexustrader.exchange.binance.spec import FILLS_PAGE, SNAPSHOT_LEVELS, product_of
 from nexustrader.venue.spec import Request, Security
 from nexustrader.venue.wire import reader
 
@@ -43,6 +43,12 @@ def ticker_request(account_type: AccountType, instrument: Instrument) -> Request
     product = product_of(account_type)
     symbol = (("symbol", instrument.venue_symbol),)
     return Request("GET", f"{product.root}/ticker/24hr", symbol, weight=product.ticker_weight)
+
+
+def depth_request(account_type: AccountType, instrument: Instrument) -> Request:
+    product = product_of(account_type)
+    params = (("symbol", instrument.venue_symbol), ("limit", str(SNAPSHOT_LEVELS)))
+    return Request("GET", f"{product.root}/depth", params, weight=product.depth_weight)
 
 
 def query_order_requests(

@@ -11,7 +11,14 @@ from nexustrader.constants import AccountType, DataType, KlineInterval, OrderSid
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import KlineSupportedError, SubscriptionError
 from nexustrader.exchange.binance import wire
-from nexustrader.exchange.binance.spec import BOOK_DEPTHS, EXCHANGE, SPEC, Product, product_of
+from nexustrader.exchange.binance.spec import (
+    BOOK_DEPTHS,
+    BOOK_LEVELS,
+    EXCHANGE,
+    SPEC,
+    Product,
+    product_of,
+)
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import (
     BookL1,
@@ -24,6 +31,7 @@ from nexustrader.schema import (
     Ticker,
     Trade,
 )
+from nexustrader.venue.local_book import BookChange, BookRule
 from nexustrader.venue.spec import Deliver
 from nexustrader.venue.wire import reader
 
@@ -35,6 +43,9 @@ _read_head = reader(wire.Head, "a market frame")
 _read_book = reader(wire.Frame[wire.BookTicker], "bookTicker", lax=True)
 _read_spot_depth = reader(wire.Frame[wire.SpotDepth], "depth", lax=True)
 _read_depth = reader(wire.Frame[wire.Depth], "depth", lax=True)
+_read_spot_diff = reader(wire.Frame[wire.SpotDiff], "depth changes", lax=True)
+_read_diff = reader(wire.Frame[wire.Diff], "depth changes", lax=True)
+_read_snapshot = reader(wire.DepthSnapshot, "a depth snapshot", lax=True)
 _read_trade = reader(wire.Frame[wire.Trade], "trade", lax=True)
 _read_kline = reader(wire.Frame[wire.Kline], "kline", lax=True)
 _read_mark_price = reader(wire.Frame[wire.MarkPrice], "markPrice", lax=True)
@@ -81,12 +92,21 @@ def stream_topic(account_type: AccountType, stream: Stream, instrument: Instrume
         )
     if stream.kind is DataType.KLINE:
         checked_interval(product, stream.detail)
-    if stream.kind is DataType.BOOKL2 and stream.detail not in BOOK_DEPTHS:
-        raise SubscriptionError(
-            f"Binance has no book of {stream.detail or 'no'} levels for {stream.symbol}; "
-            f"use one of {', '.join(BOOK_DEPTHS)}"
-        )
-    return channel.route, f"{instrument.venue_symbol.lower()}@{channel.name.format(stream.detail)}"
+    detail = stream.detail
+    if stream.kind is DataType.BOOKL2:
+        if detail not in BOOK_LEVELS:
+            raise SubscriptionError(
+                f"Binance has no book of {detail or 'no'} levels for {stream.symbol}; "
+                f"use one of {', '.join(BOOK_LEVELS)}"
+            )
+        detail = detail if detail in BOOK_DEPTHS else ""  # the stream of changes has no number
+    return channel.route, f"{instrument.venue_symbol.lower()}@{channel.name.format(detail)}"
+
+
+def book_rule(account_type: AccountType, stream: Stream) -> BookRule | None:
+    """The rule of a book that is kept here; None for books that are streamed whole, and for other data."""
+    is_whole = stream.kind is not DataType.BOOKL2 or stream.detail in BOOK_DEPTHS
+    return None if is_whole else product_of(account_type).book_rule
 
 
 def subscribe_frame(topics: list[str], request_id: int, *, subscribe: bool) -> bytes:
@@ -118,6 +138,23 @@ def _book_l1(bind: _Bind) -> OnFrame:
 
 
 def _book_l2(bind: _Bind) -> OnFrame:
+    return _whole_book(bind) if bind.detail in BOOK_DEPTHS else _book_changes(bind)
+
+
+def _book_changes(bind: _Bind) -> OnFrame:
+    deliver = bind.deliver[DataType.BOOKL2]
+    read: Callable[[bytes], wire.Frame[wire.Diff] | wire.Frame[wire.SpotDiff]] = (
+        _read_diff if bind.product.is_futures else _read_spot_diff
+    )
+
+    def on_frame(raw: bytes) -> None:
+        diff = read(raw).data
+        deliver(BookChange(diff.after, diff.u, diff.bids, diff.asks, diff.time))
+
+    return on_frame
+
+
+def _whole_book(bind: _Bind) -> OnFrame:
     deliver, symbol = bind.deliver[DataType.BOOKL2], bind.symbol
     read = _read_depth if bind.product.is_futures else _read_spot_depth
 
@@ -207,6 +244,14 @@ def decoder(
 
 def parse_server_time(body: bytes) -> int:
     return _read_server_time(body).serverTime
+
+
+def parse_depth(account_type: AccountType, body: bytes, now_ms: int) -> BookChange:
+    """A snapshot; one of spot tells no time and has `now_ms`."""
+    del account_type  # both products write it alike
+    depth = _read_snapshot(body)
+    last = depth.lastUpdateId
+    return BookChange(last, last, depth.bids, depth.asks, depth.time or now_ms, is_snapshot=True)
 
 
 def parse_klines(instrument: Instrument, interval: str, body: bytes, now_ms: int) -> list[Kline]:

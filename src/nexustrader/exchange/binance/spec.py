@@ -18,6 +18,7 @@ from nexustrader.constants import (
 from nexustrader.error import EngineBuildError
 from nexustrader.exchange.binance.constants import BinanceAccountType
 from nexustrader.exchange.binance.errors import ERRORS
+from nexustrader.venue.local_book import BookRule
 from nexustrader.venue.spec import RateLimit, Request, Security, VenueSpec
 
 EXCHANGE = ExchangeType.BINANCE
@@ -25,7 +26,10 @@ RECV_WINDOW_MS = 5_000
 PROCESSING_MS_MAX = 10_000  # the venue gives up on its own backend after this
 QUERY_LAG_MS_MAX = 10_000  # answers come from copies that follow the matching engine at a distance
 INTERVAL_LETTERS_MS: Mapping[str, int] = {"S": 1_000, "M": 60_000, "H": 3_600_000, "D": 86_400_000}
-BOOK_DEPTHS = ("5", "10", "20")
+BOOK_DEPTHS = ("5", "10", "20")  # streamed whole
+LOCAL_BOOK_LEVELS = 50  # kept here from a snapshot and its changes
+BOOK_LEVELS = (*BOOK_DEPTHS, str(LOCAL_BOOK_LEVELS))
+SNAPSHOT_LEVELS = 1_000
 FILLS_PAGE = 1_000
 
 SPEC = VenueSpec(
@@ -65,6 +69,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     positions: Request | None = None
     position_mode: Request | None = None
     listen_key: Request | None = None
+    book_rule: BookRule
+    depth_weight: int  # of a snapshot with SNAPSHOT_LEVELS
     ticker_weight: int
     klines_weights: tuple[tuple[int, int], ...]  # (highest limit, weight), ascending
     query_weight: int
@@ -83,6 +89,18 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _INTERVALS = frozenset(interval.value for interval in KlineInterval if interval.seconds)
+
+
+def _book_rule(*, exact: bool) -> BookRule:
+    return BookRule(
+        levels=LOCAL_BOOK_LEVELS,
+        by_request=True,
+        exact=exact,
+        snapshot_levels=SNAPSHOT_LEVELS,
+        refresh_below=SNAPSHOT_LEVELS // 4,
+    )
+
+
 _MARK_PRICE = Channel("/market/stream", "markPrice@1s")  # carries index price and funding rate too
 
 SPOT = Product(
@@ -98,6 +116,8 @@ SPOT = Product(
     server_time=Request("GET", "/api/v3/time"),
     exchange_info=Request("GET", "/api/v3/exchangeInfo", weight=20),
     balances=Request("GET", "/api/v3/account", (("omitZeroBalances", "true"),), Security.SIGNED, 20),
+    book_rule=_book_rule(exact=False),
+    depth_weight=50,
     ticker_weight=2,
     klines_weights=((1_000, 2),),
     query_weight=4,
@@ -142,6 +162,8 @@ USD_M = Product(
     positions=Request("GET", "/fapi/v3/positionRisk", security=Security.SIGNED, weight=5),
     position_mode=Request("GET", "/fapi/v1/positionSide/dual", security=Security.SIGNED, weight=30),
     listen_key=Request("POST", "/fapi/v1/listenKey", security=Security.KEY),
+    book_rule=_book_rule(exact=True),
+    depth_weight=20,
     ticker_weight=1,
     klines_weights=((99, 1), (499, 2), (1_000, 5), (1_500, 10)),
     query_weight=1,

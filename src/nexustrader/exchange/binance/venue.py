@@ -64,6 +64,9 @@ class BinanceVenue(VenueDefaults):
     parse_klines = staticmethod(parse_market.parse_klines)
     ticker_request = staticmethod(build_queries.ticker_request)
     parse_ticker = staticmethod(parse_market.parse_ticker)
+    book_rule = staticmethod(parse_market.book_rule)
+    depth_request = staticmethod(build_queries.depth_request)
+    parse_depth = staticmethod(parse_market.parse_depth)
 
     stream_topic = staticmethod(parse_market.stream_topic)
     subscribe_frame = staticmethod(parse_market.subscribe_frame)

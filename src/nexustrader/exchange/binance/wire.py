@@ -73,6 +73,42 @@ class Depth(msgspec.Struct, gc=False, rename={"bids": "b", "asks": "a", "time": 
     time: Ms
 
 
+PriceSize = tuple[Px, Px]
+
+
+class SpotDiff(msgspec.Struct, gc=False, rename={"bids": "b", "asks": "a", "time": "E"}):
+    """Changes of a spot book: ids count on without holes."""
+
+    U: Id
+    u: Id
+    bids: list[PriceSize]
+    asks: list[PriceSize]
+    time: Ms
+
+    @property
+    def after(self) -> int:
+        return self.U - 1
+
+
+class Diff(msgspec.Struct, gc=False, rename={"after": "pu", "bids": "b", "asks": "a", "time": "T"}):
+    """Changes of a futures book: each frame names the last id of the one before."""
+
+    after: Id
+    u: Id
+    bids: list[PriceSize]
+    asks: list[PriceSize]
+    time: Ms
+
+
+class DepthSnapshot(msgspec.Struct, gc=False, rename={"time": "T"}):
+    """A book that was asked for; on spot without a time."""
+
+    lastUpdateId: Id
+    bids: list[PriceSize]
+    asks: list[PriceSize]
+    time: Ms = 0
+
+
 class Candle(msgspec.Struct, gc=False):
     t: Ms
     o: Px
