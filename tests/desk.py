@@ -16,6 +16,7 @@ from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.order import OrderState
 from nexustrader.domain.order_effects import UNTOLD_NOTICES
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
+from nexustrader.domain.setting import Setting
 from nexustrader.error import JournalError, OutcomeUnknown
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.oms import News, OrderManager
@@ -172,6 +173,9 @@ class ScriptedVenue:
     async def query_positions(self) -> list[ev.PositionEvent]:
         self._asked("positions")
         return self.positions
+
+    async def change(self, setting: Setting) -> None:
+        self._asked(f"setting {setting}")
 
 
 class FullDisk(MemoryJournal):

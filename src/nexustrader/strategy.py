@@ -37,6 +37,7 @@ from nexustrader.constants import (
 )
 from nexustrader.domain.instrument import Instrument, to_market
 from nexustrader.domain.outcome import Route
+from nexustrader.domain.setting import Margin, SetLeverage, SetMarginMode, SetPositionMode
 from nexustrader.error import InstrumentError, OrderError, StrategyBuildError, SubscriptionError
 from nexustrader.execution.request import OrderRequest
 from nexustrader.indicator import Indicator, IndicatorManager, IndicatorProxy
@@ -415,6 +416,24 @@ class Strategy:
         if name is None:
             raise OrderError("modify_order needs the order's id: pass oid=…")
         return self._engine.ems.amend(name, price=price, amount=amount, params=kwargs)
+
+    def set_leverage(self, symbol: str, leverage: Decimal | int, account: str | None = None) -> None:
+        """Positions in `symbol` are opened at this leverage from now on. Usable in any callback.
+
+        Raises Denied where the venue has no such call, VenueRejected when it refuses, NotSent, and OutcomeUnknown:
+        then ask for it again.
+        """
+        setting = SetLeverage(symbol, Decimal(leverage))
+        self._engine.requests.change(self._engine.route(symbol, None, account), setting)
+
+    def set_margin_mode(self, symbol: str, mode: str, account: str | None = None) -> None:
+        """`mode` is "cross" or "isolated"; venues that know it for a whole account set it so. Raises as above."""
+        setting = SetMarginMode(symbol, Margin(mode.lower()))
+        self._engine.requests.change(self._engine.route(symbol, None, account), setting)
+
+    def set_position_mode(self, symbol: str, *, hedge: bool, account: str | None = None) -> None:
+        """Hedge or one-way mode of the account that trades `symbol`. Raises as above."""
+        self._engine.requests.change(self._engine.route(symbol, None, account), SetPositionMode(hedge))
 
     def fetch_order(
         self,

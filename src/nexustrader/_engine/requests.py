@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from nexustrader.constants import KlineInterval
 from nexustrader.domain import events as ev
+from nexustrader.domain.setting import Setting
 from nexustrader.error import InstrumentError
 from nexustrader.execution.oms import OrderManager
 from nexustrader.kernel.ports import MarketPort, VenuePort
@@ -71,6 +72,10 @@ class ThreadedRequests:
             self._venue_of[account].query_open_orders(symbol), REQUEST_TIMEOUT_S
         )
         return [self._take(answer) for answer in answers]
+
+    def change(self, account: str, setting: Setting) -> None:
+        """Change something about an account. Raises what `VenuePort.change` raises."""
+        self._io.run(self._venue_of[account].change(setting), REQUEST_TIMEOUT_S)
 
     def _take(self, answer: ev.OrderEvent) -> Order:
         """Move an order that is known; one that is not is shown, and never adopted: its fills are in the position."""

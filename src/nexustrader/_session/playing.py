@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, TypeVarTup
 
 from nexustrader._session.labels import label_of
 from nexustrader.domain import events as ev
+from nexustrader.domain.setting import Setting
 from nexustrader.domain.stream import Stream
 from nexustrader.kernel.clock import NS_PER_MS, Call, EngineClock
 from nexustrader.kernel.ports import TimerHandle, VenueSink
@@ -173,6 +174,9 @@ class PlayedPort:
     async def query_positions(self) -> list[ev.PositionEvent]:
         answer: list[ev.PositionEvent] = await self._player.inquire("positions", self.account)
         return answer
+
+    async def change(self, _setting: Setting) -> None:
+        await self._player.inquire("setting", self.account)
 
 
 class PlayedMarket:

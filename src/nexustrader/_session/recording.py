@@ -9,6 +9,7 @@ from nexustrader._engine.requests import Blocking
 from nexustrader._session.labels import label_of
 from nexustrader._session.records import Fact, Fired, Status
 from nexustrader.domain import events as ev
+from nexustrader.domain.setting import Setting
 from nexustrader.domain.stream import Stream
 from nexustrader.error import NexusTraderError
 from nexustrader.kernel.clock import NS_PER_MS, Call, EngineClock
@@ -138,6 +139,9 @@ class RecordingPort:
 
     async def query_positions(self) -> list[ev.PositionEvent]:
         return await self._inquire("positions", self._port.query_positions())
+
+    async def change(self, setting: Setting) -> None:
+        await self._inquire("setting", self._port.change(setting))
 
 
 class RecordingStreams:

@@ -16,6 +16,7 @@ from nexustrader._session.records import Asking, Decided, InVain
 from nexustrader.constants import KlineInterval
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Route
+from nexustrader.domain.setting import Setting
 from nexustrader.domain.snapshot import Entry
 from nexustrader.execution.ems import ExecutionManager
 from nexustrader.execution.request import OrderRequest
@@ -186,6 +187,10 @@ class Questions:
     def open_orders(self, account: str, symbol: str) -> list[Order]:
         self._tape.put(f"orders {account} {symbol}")
         return self._requests.open_orders(account, symbol)
+
+    def change(self, account: str, setting: Setting) -> None:
+        self._tape.put(f"change {account} {setting}")
+        self._requests.change(account, setting)
 
 
 # -- tasks ---------------------------------------------------------------------------------------------------

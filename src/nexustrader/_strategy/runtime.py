@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from nexustrader.constants import AccountType, KlineInterval, ParamBackend
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Route
+from nexustrader.domain.setting import Setting
 from nexustrader.execution.oms import OrderManager
 from nexustrader.execution.reconciler import Reconciler
 from nexustrader.execution.request import OrderRequest
@@ -37,6 +38,7 @@ class Requests(Protocol):
     def ticker(self, symbol: str) -> Ticker: ...
     def order(self, account: str, symbol: str, oid: str) -> Order | None: ...
     def open_orders(self, account: str, symbol: str) -> list[Order]: ...
+    def change(self, account: str, setting: Setting) -> None: ...
 
 
 class Desk(Protocol):

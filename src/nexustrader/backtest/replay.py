@@ -11,6 +11,7 @@ import numpy as np
 from nexustrader.backtest.past import Past
 from nexustrader.constants import DataType, KlineInterval, OrderSide
 from nexustrader.domain.instrument import Instrument
+from nexustrader.domain.setting import Setting
 from nexustrader.error import OutcomeUnknown
 from nexustrader.execution.oms import OrderManager
 from nexustrader.kernel.clock import VirtualClock
@@ -273,6 +274,9 @@ class ReplayRequests:
         answers = at_once(self._venues[account].query_open_orders(symbol))
         states = [self._oms.get(answer.oid) for answer in answers]
         return [self._oms.snapshot(state) for state in states if state is not None]
+
+    def change(self, account: str, setting: Setting) -> None:
+        at_once(self._venues[account].change(setting))
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from nexustrader.domain import events as ev
     from nexustrader.domain.instrument import Instrument
+    from nexustrader.domain.setting import Setting
     from nexustrader.domain.snapshot import Entry
     from nexustrader.domain.stream import Stream
     from nexustrader.schema import Kline, Ticker
@@ -97,6 +98,9 @@ class VenuePort(Protocol):
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]: ...
     async def query_balances(self) -> list[ev.BalanceEvent]: ...
     async def query_positions(self) -> list[ev.PositionEvent]: ...
+    async def change(self, setting: Setting) -> None:
+        """Change something about the account. Raises Denied (not possible here), NotSent, VenueRejected or
+        OutcomeUnknown, after which it may be asked for again."""
 
 
 class MarketPort(Protocol):

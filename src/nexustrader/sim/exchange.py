@@ -15,7 +15,8 @@ from functools import partial
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.domain.outcome import CommandKind
-from nexustrader.error import NexusTraderError, OrderError
+from nexustrader.domain.setting import SetLeverage, SetMarginMode, Setting
+from nexustrader.error import Denied, NexusTraderError, OrderError
 from nexustrader.kernel.clock import NS_PER_MS
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.ports import Clock, TimerHandle, VenueSink
@@ -393,6 +394,18 @@ class SimExchange:
 
     async def query_positions(self) -> list[ev.PositionEvent]:
         return [self._reporter.position_event(p.symbol, snapshot=True) for p in self.ledger.positions()]
+
+    async def change(self, setting: Setting) -> None:
+        if isinstance(setting, SetLeverage):
+            self.ledger.set_leverage(setting.symbol, setting.leverage)
+            return
+        now: object = self.ledger.margins.mode if isinstance(setting, SetMarginMode) else False
+        wanted: object = setting.mode.value if isinstance(setting, SetMarginMode) else setting.is_hedge
+        if wanted != now:
+            raise Denied(
+                f"{self.account}: {setting} is not simulated: margin mode is an assumption of the simulated venue, "
+                "and its accounts are in one-way mode"
+            )
 
 
 def _refused(reason: str | None) -> Refused | None:

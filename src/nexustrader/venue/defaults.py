@@ -5,6 +5,7 @@ from __future__ import annotations
 from nexustrader.constants import AccountType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
+from nexustrader.domain.setting import Setting
 from nexustrader.error import Denied
 from nexustrader.market.subscriptions import Stream
 from nexustrader.venue.local_book import BookChange, BookRule
@@ -42,6 +43,11 @@ class VenueDefaults:
 
     def dead_man_request(
         self, account_type: AccountType, venue_symbol: str, countdown_ms: int
+    ) -> Request | None:
+        return None
+
+    def setting_request(
+        self, account_type: AccountType, instrument: Instrument | None, setting: Setting
     ) -> Request | None:
         return None
 

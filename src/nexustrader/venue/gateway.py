@@ -16,6 +16,7 @@ from nexustrader.constants import AccountType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
+from nexustrader.domain.setting import SetPositionMode, Setting
 from nexustrader.error import (
     AuthFailed,
     Denied,
@@ -23,7 +24,7 @@ from nexustrader.error import (
     InstrumentError,
     NotSent,
     OutcomeUnknown,
-    PositionModeError,
+    VenueRejected,
     WireError,
 )
 from nexustrader.kernel.log import get_logger
@@ -123,11 +124,11 @@ class Gateway:
         self._sink = sink
 
     async def start(self) -> None:
-        """Connect and authenticate. Raises AuthFailed, PositionModeError, OutcomeUnknown or NotSent."""
+        """Connect and authenticate. Raises AuthFailed, OutcomeUnknown or NotSent."""
         if self._sink is None:
             raise EngineBuildError(f"account {self.account} was started before a sink was attached")
         await self._session.sync_time()
-        await self._refuse_hedge_mode()
+        await self._tell_position_mode()
         if self._trade is not None:
             self._trade.start()
         self._user.start()
@@ -145,15 +146,14 @@ class Gateway:
         if self._trade is not None:
             await self._trade.wait_up()
 
-    async def _refuse_hedge_mode(self) -> None:
+    async def _tell_position_mode(self) -> None:
         request = self._venue.position_mode_request(self._type)
         if request is None:
             return
         reply = await self._session.ask(request)
         if self._venue.parse_is_hedge_mode(reply.body):
-            raise PositionModeError(
-                f"account {self.account} is in hedge mode; this connector handles one-way mode. "
-                "Switch the account to one-way mode and start again"
+            _log.warning(
+                f"{self.account} is in hedge mode: every order in its contracts needs position_side=, LONG or SHORT"
             )
 
     async def _keep_time(self) -> None:
@@ -456,6 +456,19 @@ class Gateway:
             for body in await self._session.ask_whole(self._venue.positions_requests(self._type))
             for position in parse(self.account, resolve, body, as_of_ms)
         ]
+
+    async def change(self, setting: Setting) -> None:
+        instrument = None if isinstance(setting, SetPositionMode) else self._instrument(setting.symbol)
+        request = self._venue.setting_request(self._type, instrument, setting)
+        if request is None:
+            raise Denied(f"{self.account}: {self._type.value} has no call for {setting}; set it at the venue")
+        reply = await self._session.send_in_sync(request)
+        conclusion = conclude(self._venue.spec, reply)
+        problem = f"{self.account}: {setting}: {reason_of(reply)}"
+        if conclusion is Conclusion.REJECTED:
+            raise VenueRejected(problem, reply.code)
+        if conclusion is not Conclusion.ACCEPTED:
+            raise OutcomeUnknown(problem)
 
     def _as_of_ms(self) -> int:
         """The moment as of which a list that is asked for now is certain to be right.

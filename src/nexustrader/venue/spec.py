@@ -16,6 +16,7 @@ from nexustrader.constants import AccountType, DataType, ExchangeType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Conclusion
+from nexustrader.domain.setting import Setting
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import Kline, Ticker
 from nexustrader.venue.local_book import BookChange, BookRule
@@ -307,5 +308,10 @@ class Venue(Protocol):
     def parse_positions(
         self, account: str, resolve: Resolve, body: bytes, now_ms: int
     ) -> list[ev.PositionEvent]: ...
+    def setting_request(
+        self, account_type: AccountType, instrument: Instrument | None, setting: Setting
+    ) -> Request | None:
+        """A change of the account; `instrument` is the one that it names. None: no such call."""
+
     def position_mode_request(self, account_type: AccountType) -> Request | None: ...
     def parse_is_hedge_mode(self, body: bytes) -> bool: ...

@@ -9,6 +9,7 @@ from nexustrader.exchange.binance import (
     parse_account,
     parse_market,
     parse_replies,
+    settings,
     sign,
 )
 from nexustrader.exchange.binance import parse_instruments as instruments
@@ -53,6 +54,8 @@ class BinanceVenue(VenueDefaults):
 
     def position_mode_request(self, account_type: AccountType) -> Request | None:
         return product_of(account_type).position_mode
+
+    setting_request = staticmethod(settings.setting_request)
 
     make_signer = staticmethod(sign.make_signer)
     sign_request = staticmethod(sign.sign_request)
