@@ -254,3 +254,48 @@ def test_maintenance_refuses_everything_until_lifted(world: MemoryVenue) -> None
     assert world.inject("fill_order") == 1  # meanwhile the venue goes on
     assert world.venue.faults.lift("maintenance") == 1
     assert world.get("v1/openOrders") == []
+
+
+# -- changes of books -----------------------------------------------------------------------------------------
+
+
+def updates(socket: MemorySocket) -> list[int]:
+    return [frame["data"]["u"] for frame in socket.take() if frame["stream"] == "btcusdt@depth"]
+
+
+def test_an_update_of_a_book_is_overtaken_by_the_next(world: MemoryVenue) -> None:
+    socket = world.socket("/usdm/stream?streams=btcusdt@depth")
+    world.inject("swap_push", on="depth")
+    for ask in range(3):
+        world.move("60000.0", f"6000{ask + 1}.1")
+    first, second, third = updates(socket)
+    assert (first, third) == (second + 1, second + 2)
+
+
+def test_an_update_of_a_book_crosses_it_and_the_venues_own_book_stays_as_it_is(world: MemoryVenue) -> None:
+    socket = world.socket("/usdm/stream?streams=btcusdt@depth")
+    world.inject("cross_push")
+    world.move("60000.0", "60001.1")
+    (frame,) = (frame["data"] for frame in socket.take())
+    best_ask = min(price for price, size in frame["a"] if float(size))
+    assert [best_ask, "0.001"] in frame["b"]
+    world.move("60000.0", "60002.1")
+    (frame,) = (frame["data"] for frame in socket.take())
+    assert all(price < "60002" for price, _ in frame["b"])
+
+
+@pytest.mark.parametrize("path", ["/fapi/v1/depth", "/api/v3/depth"])
+def test_a_snapshot_is_as_old_as_it_is_told_to_be(world: MemoryVenue, path: str) -> None:
+    past = []
+    for ask in range(4):
+        world.move(f"59{ask}00.0", f"6{ask}000.1")
+        past.append(world.call("GET", path, signed=False, symbol="BTCUSDT", limit=20).body)
+    for body in past:
+        body.pop("T", None)
+        body.pop("E", None)
+    for ago in (0, 1, 3):
+        if ago:
+            world.inject("old_snapshot", n=ago)
+        told = world.call("GET", path, signed=False, symbol="BTCUSDT", limit=20).body
+        expected = past[-1 - ago]
+        assert {name: told[name] for name in expected} == expected

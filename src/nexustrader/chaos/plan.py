@@ -18,6 +18,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     program: str | None = None  # a user's program; None: the suite's own workload
     venue: str = "binance"
     market: str = USDM  # what the suite's own workload trades
+    with_book: bool = False  # whether the suite's own workload looks at a local book
     with_schedule: bool = True  # permute what asyncio would run in sequence
 
 

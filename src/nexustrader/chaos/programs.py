@@ -37,7 +37,9 @@ def config_of(plan: Plan, entropy: Entropy) -> Config:
     return Config(
         strategy_id="chaos",
         user_id="suite",
-        strategy=RandomTrader(entropy, symbol, presses=plan.seed % PRESSING_EVERY == 1),
+        strategy=RandomTrader(
+            entropy, symbol, presses=plan.seed % PRESSING_EVERY == 1, with_book=plan.with_book
+        ),
         basic_config={exchange: BasicConfig(settings_key=f"{exchange.name}.CHAOS")},
         public_conn_config={exchange: [PublicConnectorConfig(account_type=account_type)]},
         private_conn_config={exchange: [PrivateConnectorConfig(account_type=account_type)]},

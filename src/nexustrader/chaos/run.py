@@ -11,10 +11,11 @@ import msgspec
 
 from nexustrader._engine.routing import account_key
 from nexustrader.chaos import checkers
+from nexustrader.chaos.book_truth import BookTruth
 from nexustrader.chaos.faults import FAULTS
 from nexustrader.chaos.history import History, Life, Telling
 from nexustrader.chaos.loop import LoopClock, SeededLoop
-from nexustrader.chaos.network import Network, Weather
+from nexustrader.chaos.network import Network, Process, Weather
 from nexustrader.chaos.plan import Outcome, Plan
 from nexustrader.chaos.process import Disk, MemoryWorld
 from nexustrader.chaos.programs import config_of
@@ -23,6 +24,7 @@ from nexustrader.chaos.venue_strikes import LAG_MS_MAX, NATIVE
 from nexustrader.chaos.venues import VENUES
 from nexustrader.chaos.workload import POSITION_LIMIT, RandomTrader
 from nexustrader.config import Config
+from nexustrader.constants import DataType
 from nexustrader.domain.ids import shard_of
 from nexustrader.engine import Engine
 from nexustrader.error import NexusTraderError
@@ -64,6 +66,7 @@ class Run:
             self.loop, self.service, venue_clock, self.entropy.child("network"), self.history
         )
         self.network.on_met = self.fire
+        self.book = BookTruth(self.venue.products[plan.market].markets[NATIVE]) if plan.with_book else None
         self.healed_after_s = 0.0
         self.engine: Engine | None = None
         self.world: MemoryWorld | None = None
@@ -127,12 +130,28 @@ class Run:
                 order = msgspec.structs.replace(message, oid=oid)
                 life.told.append(Telling(self.loop.time(), endpoint, order))
 
+        if self.book is not None:
+            self._watch_book(self.book, core, process)
         core.on_told = on_told
         core.oms.watch = watch
         core.restore = restored
         core.run_start = started
         self._engine_task = self.loop.create_task(engine.run(), name="engine")
         self._engine_task.add_done_callback(partial(self._on_end, engine, life))
+
+    def _watch_book(self, truth: BookTruth, core: Any, process: Process) -> None:
+        """I11: before any callback sees a datum, the book in the cache is right or is said to be bad."""
+
+        def on_datum(_datum: object) -> None:
+            for text in truth.check(core.cache.bookl2(self._symbol)) if process.is_alive else ():
+                self.history.violate(text)
+
+        for kind in (DataType.BOOKL1, DataType.BOOKL2):
+            core.bus.subscribe(kind.value, on_datum, first=True)
+
+    @property
+    def _symbol(self) -> str:
+        return f"{NATIVE}{self.side.suffixes[self.plan.market]}"
 
     def _on_end(self, engine: Engine, life: Life, task: asyncio.Task[None]) -> None:
         """A process that could not even start is started again, as its supervisor would; any other must not end."""
@@ -373,6 +392,8 @@ class Run:
             yield from checkers.check_venue_orders(truth, self.history)
             yield from checkers.check_known(self.core, truth, account)
             yield from checkers.check_converged(self.core, truth, account)
+        if self.book is not None:
+            yield from self.book.check_at_end(self.core.cache.bookl2(self._symbol))
         for wrong in self.venue.check_invariants():
             yield f"I7: {wrong}"
         yield from self._defects(self.engine)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from nexustrader.chaos.faults import FAULTS
+from nexustrader.chaos.faults import BOOK_FAULTS, FAULTS
 from nexustrader.chaos.plan import SPOT, TRADING_S, USDM, Outcome, Plan
 from nexustrader.chaos.run import Run
 from nexustrader.kernel.entropy import Entropy
@@ -18,6 +18,7 @@ from nexustrader.kernel.log import shutdown_logging
 
 MARKETS = (USDM, SPOT)
 SWARM_FAULTS_MAX = 6
+BOOKS_EVERY = 3  # one run in so many looks at a local book, and every one with a fault of books
 PLANS_PER_ERRAND = 8  # how many runs a worker process takes at once
 
 
@@ -52,6 +53,7 @@ def _plan(seed: int, faults: tuple[str, ...], program: str | None, market: str |
         trading_s=max((FAULTS[fault].trading_s for fault in faults), default=TRADING_S),
         market=market or MARKETS[seed % len(MARKETS)],
         program=program,
+        with_book=program is None and (seed % BOOKS_EVERY == 0 or not BOOK_FAULTS.isdisjoint(faults)),
     )
 
 

@@ -234,13 +234,39 @@ def lose_subscribe_ack(run: Run, entropy: Entropy) -> None:
 
 
 def mute_topic(run: Run, entropy: Entropy) -> None:
-    arm(run, "mute_topic", on="bookTicker")
+    arm(run, "mute_topic", on=entropy.choice(("bookTicker", "depth")) if run.plan.with_book else "bookTicker")
     run.later(entropy.random(), lambda: run.network.cut_all("market"))
 
 
 def stale_feed(run: Run, entropy: Entropy) -> None:
     action = entropy.choice(("drop_push", "freeze_push"))
     arm_for(run, 2 + entropy.random() * 10, action, on="bookTicker")
+
+
+def lose_book_updates(run: Run, entropy: Entropy) -> None:
+    arm(run, "drop_push", on="depth", skip=entropy.randint(0, 3), count=entropy.randint(1, 3))
+
+
+def swap_book_updates(run: Run, entropy: Entropy) -> None:
+    arm(run, "swap_push", on="depth", skip=entropy.randint(0, 3), count=entropy.randint(1, 3))
+
+
+def repeat_book_updates(run: Run, entropy: Entropy) -> None:
+    arm(run, "multiply_push", on="depth", n=entropy.randint(2, 4), count=entropy.randint(1, 5))
+
+
+def old_snapshots(run: Run, entropy: Entropy) -> None:
+    """After an update that is lost: nobody else asks for a snapshot."""
+    arm(run, "old_snapshot", n=entropy.randint(1, 60), count=entropy.randint(1, 3))
+    lose_book_updates(run, entropy)
+
+
+def cross_book(run: Run, entropy: Entropy) -> None:
+    arm(run, "cross_push", skip=entropy.randint(0, 3), count=entropy.randint(1, 3))
+
+
+def stale_book(run: Run, entropy: Entropy) -> None:
+    arm_for(run, 2 + entropy.random() * 10, entropy.choice(("drop_push", "freeze_push")), on="depth")
 
 
 def burst(run: Run, entropy: Entropy) -> None:

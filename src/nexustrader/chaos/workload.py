@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from nexustrader.constants import OrderSide, OrderType, TimeInForce
+from nexustrader.constants import BookLevel, OrderSide, OrderType, TimeInForce
 from nexustrader.kernel.entropy import Entropy
-from nexustrader.schema import BookL1, Order
+from nexustrader.schema import BookL1, BookL2, Order
 from nexustrader.strategy import Strategy
 
 SYMBOL = "BTCUSDT-PERP.BINANCE"
@@ -29,10 +29,17 @@ class RandomTrader(Strategy):
     """
 
     def __init__(
-        self, entropy: Entropy, symbol: str = SYMBOL, pace_s: float = 0.5, *, presses: bool = False
+        self,
+        entropy: Entropy,
+        symbol: str = SYMBOL,
+        pace_s: float = 0.5,
+        *,
+        presses: bool = False,
+        with_book: bool = False,
     ) -> None:
         super().__init__()
         self.presses = presses
+        self.with_book = with_book
         self.symbol = symbol
         self.pace_s = pace_s
         self.is_trading = True
@@ -53,9 +60,14 @@ class RandomTrader(Strategy):
 
     def on_start(self) -> None:
         self.subscribe_bookl1(self.symbol)
+        if self.with_book:
+            self.subscribe_bookl2(self.symbol, BookLevel.L50)
         self.schedule(self._act_at_random, "interval", seconds=self.pace_s)
 
     def on_bookl1(self, bookl1: BookL1) -> None:
+        """The cache keeps it."""
+
+    def on_bookl2(self, bookl2: BookL2) -> None:
         """The cache keeps it."""
 
     def on_accepted_order(self, order: Order) -> None:

@@ -107,6 +107,9 @@ ACTIONS: dict[str, Action] = {
     "drop_push": Action((PUSH,), ANY),  # silence; the connection lives
     "freeze_push": Action((PUSH,), ANY),  # what was pushed last is pushed again: alive, but stale
     "multiply_push": Action((PUSH,), ANY),  # `n` times
+    "swap_push": Action((PUSH,), ("depth",)),  # behind the stream's next push
+    "cross_push": Action((PUSH,), ("depth",)),  # with a bid as good as the best ask
+    "old_snapshot": Action((HANDLING,), ("depth",)),  # the book as it was `n` updates ago
     "drop_subscribe_ack": Action((SUBSCRIBE,), ANY),  # carried out, never answered
     "mute_topic": Action((SUBSCRIBE,), ANY),  # answered, never carried out
     "late_snapshot": Action((SUBSCRIBE,), ("depth",)),  # where streams begin with one: `delay_ms` later

@@ -12,6 +12,7 @@ from nexustrader.emulator.binance.encode.wire import MarketWire
 from nexustrader.emulator.binance.streams import Hub
 from nexustrader.emulator.binance.topics import INTERVALS_MS
 from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
+from nexustrader.emulator.market.streams import as_told
 from nexustrader.kernel.ports import Clock, TimerHandle
 
 NS_PER_MS = 1_000_000
@@ -60,7 +61,8 @@ class Publisher:
             stream.stale = True
         streams = self._hub.of(market.symbol, topics.DEPTH)
         if streams:
-            payload = encode(self._wire.depth_update(market, update, self._clock.timestamp_ms()))
+            told = as_told(market, update, self._hub.product, self._hub.faults)
+            payload = encode(self._wire.depth_update(market, told, self._clock.timestamp_ms()))
             for stream in streams:
                 stream.push(payload)
 

@@ -21,6 +21,7 @@ from nexustrader.sim.matching import MatchingEngine
 from nexustrader.sim.types import Level, MatchEvent, Side
 
 TRADES_KEPT_MAX = 1_000
+UPDATES_KEPT_MAX = 100  # how far back a book can be told
 PATH_VALUE_PER_MINUTE = 500_000  # quote volume of the candles before the start
 FIRST_UPDATE_ID = 1_000_000_001
 FIRST_TRADE_ID = 100_000_001
@@ -57,6 +58,22 @@ class DepthUpdate(NamedTuple):
     previous_id: int
     bids: Sequence[TextLevel]
     asks: Sequence[TextLevel]
+
+
+class Book(NamedTuple):
+    """Levels as text, best first, as of an update."""
+
+    update_id: int
+    bids: list[TextLevel]
+    asks: list[TextLevel]
+
+
+class _Past(NamedTuple):
+    """What an update has put away: its predecessor, and (rank, lots) of the levels that it changed."""
+
+    update_id: int
+    bids: list[Level]
+    asks: list[Level]
 
 
 class Audience(Protocol):
@@ -104,6 +121,7 @@ class Market:
         self.audience: Audience | None = None
         self.on_events: Callable[[list[MatchEvent]], None] = lambda _: None
         self._bids, self._asks = ExternalSide(), ExternalSide()
+        self._past: deque[_Past] = deque(maxlen=UPDATES_KEPT_MAX)
 
     # -- readings -----------------------------------------------------------------------------------------
 
@@ -115,6 +133,28 @@ class Market:
     def depth(self, count: int) -> tuple[list[TextLevel], list[TextLevel]]:
         """The best `count` bids and asks of the market as text, best first."""
         return self._side_text(self._bids, count), self._side_text(self._asks, count)
+
+    def book(self, count: int, updates_ago: int = 0) -> Book:
+        """The best `count` levels now, or so many updates ago, as far as the market remembers."""
+        past = list(self._past)[-updates_ago:] if updates_ago else []
+        if not past:
+            return Book(self.update_id, *self.depth(count))
+        sides = [
+            {rank: side.available(rank) for rank in side.best_first()} for side in (self._bids, self._asks)
+        ]
+        for step in reversed(past):
+            for side, levels in zip(sides, (step.bids, step.asks), strict=True):
+                side.update(levels)
+        bids, asks = (
+            [self._level_text(abs(rank), lots) for rank, lots in sorted(side.items(), reverse=True) if lots]
+            for side in sides
+        )
+        return Book(past[0].update_id, bids[:count], asks[:count])
+
+    def crossed(self, update: DepthUpdate) -> DepthUpdate:
+        """The same update with a bid as good as the best ask: what a faulty feed tells."""
+        best_ask = abs(self._asks.best() or self.touch.ask)
+        return update._replace(bids=[*update.bids, self._level_text(best_ask, 1)])
 
     def check_invariants(self) -> list[str]:
         """What is wrong inside, as texts."""
@@ -128,6 +168,7 @@ class Market:
         self._bids.replace(bids)
         self._asks.replace((-price, lots) for price, lots in asks)
         self.update_id = update_id
+        self._past.clear()
         if bids and asks:
             best_bid, best_ask = max(bids), min(asks)
             self.touch = Touch(*best_bid, *best_ask)
@@ -151,6 +192,13 @@ class Market:
 
     def apply(self, update: DepthUpdate, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """Applies an update whose text is known already, and tells the audience."""
+        self._past.append(
+            _Past(
+                self.update_id,
+                [(price, self._bids.available(price)) for price, _ in bids],
+                [(-price, self._asks.available(-price)) for price, _ in asks],
+            )
+        )
         for price, lots in bids:
             self._bids.set(price, lots)
         for price, lots in asks:

@@ -7,7 +7,18 @@ from typing import Protocol
 
 from nexustrader.emulator.faults import PUSH, FaultPlan
 from nexustrader.emulator.market.candles import Candle
-from nexustrader.emulator.market.market import Market
+from nexustrader.emulator.market.market import DepthUpdate, Market
+
+# What `Stream.push` looks for; `as_told` looks for the other fault of pushes.
+MEDDLING = ("drop_push", "freeze_push", "multiply_push", "swap_push")
+
+
+def as_told(market: Market, update: DepthUpdate, product: str, faults: FaultPlan) -> DepthUpdate:
+    """The update that the streams of a market are told; the same when no fault changes it."""
+    about = {"on": "depth", "product": product, "symbol": market.symbol}
+    if faults.pending and faults.take(PUSH, ("cross_push",), **about) is not None:
+        return market.crossed(update)
+    return update
 
 
 class Listener(Protocol):
@@ -32,11 +43,13 @@ class Stream:
         self._cadence_ms = cadence_ms
         self._faults = faults
         self._last = b""
+        self._held: list[bytes] = []  # to come behind the next push
 
     def push(self, payload: bytes) -> None:
         """Sends one payload to everybody who listens."""
-        if self._faults.pending:
-            for meddled in self._meddled(payload):
+        if self._faults.pending or self._held:
+            held, self._held = self._held, []
+            for meddled in [*self._meddled(payload), *held]:
                 self._send(meddled)
         else:
             self._send(payload)
@@ -66,9 +79,12 @@ class Stream:
 
     def _meddled(self, payload: bytes) -> list[bytes]:
         """What is sent in the place of a payload."""
-        fault = self._faults.take(PUSH, **self.about)
+        fault = self._faults.take(PUSH, MEDDLING, **self.about)
         if fault is None:
             return [payload]
+        if fault.action == "swap_push":
+            self._held = [payload]
+            return []
         if fault.action == "freeze_push":
             return [self._last or payload]
         return [payload] * fault.n if fault.action == "multiply_push" else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from nexustrader.emulator.binance.encode import numbers
 from nexustrader.emulator.binance.encode.klines import kline_payload
 from nexustrader.emulator.market.candles import Candle
-from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade, TextLevel
+from nexustrader.emulator.market.market import Book, DepthUpdate, Market, PublicTrade
 
 Body = dict[str, object]
 
@@ -74,9 +74,10 @@ def kline(market: Market, interval: str, bar: Candle, now_ms: int) -> Body:
     return kline_payload(market, interval, bar, now_ms)
 
 
-def depth_snapshot(market: Market, bids: list[TextLevel], asks: list[TextLevel], now_ms: int) -> Body:
-    """GET depth."""
-    return {"lastUpdateId": market.update_id, "bids": bids, "asks": asks}
+def depth_snapshot(book: Book, now_ms: int) -> Body:
+    """GET depth; spot tells no time."""
+    del now_ms
+    return {"lastUpdateId": book.update_id, "bids": book.bids, "asks": book.asks}
 
 
 def trade_row(market: Market, trade: PublicTrade) -> Body:

@@ -11,10 +11,10 @@ from nexustrader.emulator.market.candles import Candle
 from nexustrader.emulator.market.market import (
     FUNDING_INTERVAL_MS,
     FUNDING_RATE,
+    Book,
     DepthUpdate,
     Market,
     PublicTrade,
-    TextLevel,
 )
 
 Body = dict[str, object]
@@ -115,9 +115,10 @@ def mark_price(market: Market, now_ms: int) -> Body:
     }
 
 
-def depth_snapshot(market: Market, bids: list[TextLevel], asks: list[TextLevel], now_ms: int) -> Body:
+def depth_snapshot(book: Book, now_ms: int) -> Body:
     """GET depth."""
-    return {"lastUpdateId": market.update_id, "E": now_ms, "T": now_ms, "bids": bids, "asks": asks}
+    times = {"E": now_ms, "T": now_ms}
+    return {"lastUpdateId": book.update_id} | times | {"bids": book.bids, "asks": book.asks}
 
 
 def trade_row(market: Market, trade: PublicTrade) -> Body:

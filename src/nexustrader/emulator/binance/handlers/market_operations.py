@@ -53,8 +53,9 @@ def depth(call: Call) -> object:
     assert limit is not None
     if limit < 1 or (wire.DEPTH_LIMITS and limit not in wire.DEPTH_LIMITS):
         raise refusal(-4021, limit)
-    bids, asks = market.depth(min(limit, wire.DEPTH_LIMIT_MAX))
-    return wire.depth_snapshot(market, bids, asks, call.now_ms)
+    fault = call.strike("old_snapshot")
+    book = market.book(min(limit, wire.DEPTH_LIMIT_MAX), fault.n if fault else 0)
+    return wire.depth_snapshot(book, call.now_ms)
 
 
 def klines(call: Call) -> object:
