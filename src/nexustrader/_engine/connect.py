@@ -139,7 +139,8 @@ class Connections:
         enable_rate_limit: bool,
     ) -> RestSession:
         limiter = self._limiters.setdefault(
-            (venue.spec.exchange, endpoints.rest), RateLimiter(venue.rate_limits(account_type))
+            (venue.spec.exchange, endpoints.pool or endpoints.rest),
+            RateLimiter(venue.rate_limits(account_type)),
         )
         return RestSession(
             venue,
@@ -150,6 +151,7 @@ class Connections:
             limiter,
             signer=signer,
             enable_rate_limit=enable_rate_limit,
+            clock_url=endpoints.clock,
         )
 
     def _add_private(
@@ -267,6 +269,8 @@ def redirected(venue: Venue, exchange: ExchangeType, account_type: AccountType) 
         stream=redirect(plain.stream, exchange, name),
         trade=redirect(plain.trade, exchange, name) if plain.trade is not None else None,
         private=redirect(plain.private, exchange, name) if plain.private is not None else None,
+        pool=plain.pool,
+        clock=redirect(plain.clock, exchange, name) if plain.clock is not None else None,
     )
 
 

@@ -189,7 +189,7 @@ class Repair:
             ),
             balances=tuple(
                 Line(
-                    name=event.asset,
+                    name=event.place,
                     ours="",
                     venue=f"{number(event.free)} free, {number(event.locked)} locked",
                     is_different=False,

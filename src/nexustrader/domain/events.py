@@ -180,14 +180,20 @@ class CommandResult(_Record, tag="result", frozen=True, kw_only=True, omit_defau
 
 
 class BalanceEvent(_Record, tag="balance", frozen=True, kw_only=True, omit_defaults=True):
-    """Absolute free and locked amount of one asset, as the venue states them."""
+    """Absolute free and locked amount of one asset in one wallet of an account, as the venue states them."""
 
     account: str
     asset: str
+    wallet: str = ""  # where an asset lies in several, their sum is its balance
     free: Decimal
     locked: Decimal = Decimal(0)
     timestamp: int
     cause: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The asset, and in which wallet where there are several."""
+        return f"{self.asset} ({self.wallet})" if self.wallet else self.asset
 
 
 class PositionEvent(_Record, tag="position", frozen=True, kw_only=True, omit_defaults=True):

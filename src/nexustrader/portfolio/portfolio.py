@@ -202,19 +202,19 @@ class Portfolio:
             self._tell_balance(public)
 
     def on_balance_snapshot(self, account: str, events: Iterable[ev.BalanceEvent]) -> bool:
-        """Take the venue's list of balances; an asset that it does not list is zero.
+        """Take the venue's list of balances; what it does not list is zero.
 
         False when a newer word of the stream says something else: one of them is stale, ask again later.
         """
-        listed = {event.asset: event for event in events}
+        listed = {(event.asset, event.wallet): event for event in events}
         book = self._balances.setdefault(account, BalanceBook())
         as_of_ms = max((event.timestamp for event in listed.values()), default=0)
         words = [
             *listed.values(),
             *(
-                ev.BalanceEvent(account=account, asset=known.asset, free=_ZERO, timestamp=as_of_ms)
+                msgspec.structs.replace(known, free=_ZERO, locked=_ZERO, timestamp=as_of_ms, cause=None)
                 for known in book
-                if known.asset not in listed and as_of_ms
+                if (known.asset, known.wallet) not in listed and as_of_ms
             ),
         ]
         for event in words:

@@ -13,7 +13,7 @@ from nexustrader.venue.spec import Reply, Request, Signer
 
 
 class VenueDefaults:
-    """A venue without listen keys, dead-man timers, position modes and pages, whose symbols are unique."""
+    """A venue without listen keys and tokens, dead-man timers, position modes and pages, whose symbols are unique."""
 
     def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
         return (account_type,)
@@ -71,6 +71,15 @@ class VenueDefaults:
 
     def listen_key_route(self, account_type: AccountType, listen_key: str) -> str:
         raise _no_listen_key(account_type)
+
+    def listen_token_requests(self, account_type: AccountType, balances: bytes) -> tuple[Request, ...]:
+        raise _no_listen_key(account_type)
+
+    def parse_listen_token(self, body: bytes) -> str:
+        raise Denied("this venue has no listen tokens")
+
+    def listen_token_frame(self, request_id: str, token: str) -> bytes:
+        raise Denied("this venue has no listen tokens")
 
 
 def _no_snapshot(account_type: AccountType) -> Denied:

@@ -50,21 +50,20 @@ class Dialogue:
     async def log_on(self) -> None:
         """Say who we are, where the venue wants it. Raises AuthFailed, or NotSent when it does not come about."""
         if self._venue.logon_frame("", self._signer, self._time.now_ms()) is not None:
-            await self._agree("logon", self._logon)
+            await self.agree("logon", self._logon)
 
     async def subscribe(self) -> None:
         """Ask for private events. Raises as `log_on`."""
         venue, signer, time = self._venue, self._signer, self._time
-        await self._agree(
-            "private events", lambda rid: venue.user_subscribe_frame(rid, signer, time.now_ms())
-        )
+        await self.agree("private events", lambda rid: venue.user_subscribe_frame(rid, signer, time.now_ms()))
 
     def _logon(self, request_id: str) -> bytes:
         frame = self._venue.logon_frame(request_id, self._signer, self._time.now_ms())
         assert frame is not None
         return frame
 
-    async def _agree(self, what: str, build: Build) -> None:
+    async def agree(self, what: str, build: Build) -> None:
+        """Ask for something that is either agreed to or not. Raises as `log_on`."""
         reply = await self._ask(what, build)
         if conclude(self._venue.spec, reply) is Conclusion.ACCEPTED:
             return

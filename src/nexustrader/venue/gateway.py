@@ -38,7 +38,13 @@ from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Endpoints, Reply, Request, UserStreamKind, Venue
 from nexustrader.venue.stream import Stream, pulse_of
 from nexustrader.venue.transport import Transport
-from nexustrader.venue.user_stream import ListenKeyStream, PrivateSocketStream, TradeSocketStream, UserStream
+from nexustrader.venue.user_stream import (
+    ListenKeyStream,
+    ListenTokenStream,
+    PrivateSocketStream,
+    TradeSocketStream,
+    UserStream,
+)
 
 START_TIMEOUT_S = 20.0
 ORDER_KINDS: Mapping[type, CommandKind] = {
@@ -118,7 +124,8 @@ class Gateway:
             raise EngineBuildError(
                 f"account {self.account}: the venue names no address of its private socket"
             )
-        return PrivateSocketStream(*common, endpoints.private, self._session, transport, self._tasks, entropy)
+        made = ListenTokenStream if kind is UserStreamKind.LISTEN_TOKEN else PrivateSocketStream
+        return made(*common, endpoints.private, self._session, transport, self._tasks, entropy)
 
     def attach(self, sink: VenueSink) -> None:
         self._sink = sink
@@ -419,7 +426,8 @@ class Gateway:
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         if eid is None:
             return []
-        return await self._fills(self._venue.fills_request(self._type, self._instrument(symbol), eid), oid)
+        fills = await self._fills(self._venue.fills_request(self._type, self._instrument(symbol), eid), oid)
+        return [fill for fill in fills if fill.eid == eid]  # some venues can be asked for all orders' only
 
     async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
         return await self._fills(

@@ -64,9 +64,11 @@ class RestSession:
         *,
         signer: Signer | None = None,
         enable_rate_limit: bool = True,
+        clock_url: str | None = None,
     ) -> None:
         self._venue = venue
         self.base_url = base_url.rstrip("/")
+        self._clock_url = self.base_url if clock_url is None else clock_url.rstrip("/")
         self._time_request = time_request
         self._transport = transport
         self._clock = clock
@@ -84,7 +86,7 @@ class RestSession:
     async def sync_time(self) -> None:
         """Measure the offset to the venue's clock. Raises NotSent or OutcomeUnknown."""
         before = self._clock.monotonic_ms()
-        reply = await self.send(self._time_request)
+        reply = await self.send(self._time_request, self._clock_url)
         after = self._clock.monotonic_ms()
         if not reply.ok:
             raise OutcomeUnknown(f"the venue's clock could not be read: {reason_of(reply)}")
@@ -94,7 +96,7 @@ class RestSession:
             raise OutcomeUnknown(f"the venue's clock could not be read: {error}") from None
         self.time.learn(before, server_ms, after)
 
-    async def send(self, request: Request) -> Reply:
+    async def send(self, request: Request, base_url: str | None = None) -> Reply:
         """Send once. Raises NotSent, or OutcomeUnknown when no readable answer came."""
         signer = self.signer if request.security is not Security.NONE else None
         target, headers, body = self._venue.sign_request(request, signer, self.time.now_ms())
@@ -103,7 +105,7 @@ class RestSession:
         if request.orders:
             self.limiter.spend(request.pool, request.orders, now)
         answer = await self._transport.request(
-            request.method, self.base_url + target, headers, body, HTTP_TIMEOUT_MS
+            request.method, (base_url or self.base_url) + target, headers, body, HTTP_TIMEOUT_MS
         )
         self._observe(answer.headers)
         try:

@@ -67,6 +67,7 @@ class UserStreamKind(Enum):
     TRADE_SOCKET = "trade_socket"  # subscribed with a signed request on the order socket
     LISTEN_KEY = "listen_key"  # a key fetched by REST, kept alive, put into the stream's URL
     PRIVATE_SOCKET = "private_socket"  # a socket of its own: a signed logon, then a subscription
+    LISTEN_TOKEN = "listen_token"  # noqa: S105  # a socket of its own: subscriptions by tokens that REST gives for a while
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -76,6 +77,8 @@ class Endpoints(msgspec.Struct, frozen=True):
     stream: str
     trade: str | None = None
     private: str | None = None
+    pool: str = ""  # account types of one pool count against the same limits; empty: those of one `rest`
+    clock: str | None = None  # tells the time where `rest` does not
 
 
 class VenueSpec(msgspec.Struct, frozen=True):
@@ -270,6 +273,13 @@ class Venue(Protocol):
     def listen_key_request(self, account_type: AccountType, *, keepalive: bool) -> Request: ...
     def parse_listen_key(self, body: bytes) -> str: ...
     def listen_key_route(self, account_type: AccountType, listen_key: str) -> str: ...
+    def listen_token_requests(self, account_type: AccountType, balances: bytes) -> tuple[Request, ...]:
+        """What to ask for tokens, one for each part of the account that `balances` (the venue's answer) lists."""
+
+    def parse_listen_token(self, body: bytes) -> str: ...
+    def listen_token_frame(self, request_id: str, token: str) -> bytes:
+        """Starts the private events of a token, or prolongs them."""
+
     def parse_user_event(
         self, account_type: AccountType, account: str, resolve: Resolve, raw: bytes
     ) -> tuple[ev.OrderEvent | ev.BalanceEvent | ev.PositionEvent | str, ...]:

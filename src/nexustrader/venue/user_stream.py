@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from nexustrader.constants import AccountType
@@ -174,6 +175,8 @@ class PrivateSocketStream(_OwnSocket):
         super().__init__(account, venue, account_type, resolve, deliver)
         assert session.signer is not None
         self._url = url
+        self._session = session
+        self._tasks = tasks
         self._stream = Stream(
             f"{account} private",
             self._get_url,
@@ -199,10 +202,14 @@ class PrivateSocketStream(_OwnSocket):
     async def _get_url(self) -> str:
         return self._url
 
+    async def _agree(self) -> None:
+        """Whatever has to be agreed on before events flow. Raises AuthFailed or NotSent."""
+        await self._dialogue.log_on()
+        await self._dialogue.subscribe()
+
     async def _on_up(self, _reconnected: bool) -> None:
         try:
-            await self._dialogue.log_on()
-            await self._dialogue.subscribe()
+            await self._agree()
         except AuthFailed as error:
             self.fail(error)
             raise NotSent(str(error)) from None
@@ -221,6 +228,36 @@ class PrivateSocketStream(_OwnSocket):
             self.read(raw)
         elif not self._dialogue.on_reply(answer):
             _log.warning(f"{self.account}: the venue says: {reason_of(answer.reply)}")
+
+
+class ListenTokenStream(PrivateSocketStream):
+    """Private events begun by tokens that REST gives, one for each part of the account, and prolonged by new ones."""
+
+    def start(self) -> None:
+        super().start()
+        self._tasks.create_task(self._prolong(), name=f"listen tokens {self.account}")
+
+    async def _agree(self) -> None:
+        venue, ask = self._venue, self._session.ask
+        try:
+            balances = await ask(venue.balances_request(self._type))
+            for request in venue.listen_token_requests(self._type, balances.body):
+                token = venue.parse_listen_token((await ask(request)).body)
+                await self._dialogue.agree("private events", partial(self._frame, token))
+        except (OutcomeUnknown, RateLimited, VenueRejected, WireError) as error:
+            raise NotSent(f"no listen token: {error}") from None
+
+    def _frame(self, token: str, request_id: str) -> bytes:
+        return self._venue.listen_token_frame(request_id, token)
+
+    async def _prolong(self) -> None:
+        """Parts of the account that are new since are heard from then on. A lapse is told by the venue."""
+        while True:
+            await asyncio.sleep(self._venue.spec.listen_key_keepalive_ms / 1000)
+            try:
+                await self._agree()
+            except (AuthFailed, NotSent) as error:
+                _log.warning(f"{self.account}: private events were not prolonged, trying again: {error}")
 
 
 class ListenKeyStream(_OwnSocket):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from nexustrader.domain.account import BalanceBook
 from nexustrader.domain.events import BalanceEvent
 
@@ -61,3 +63,15 @@ def test_the_snapshot_is_a_copy() -> None:
 
 def test_an_asset_never_named_is_zero() -> None:
     assert BalanceBook().free("ETH") == BalanceBook().total("ETH") == 0
+
+
+def test_a_balance_is_the_sum_of_its_wallets_and_each_has_a_word_of_its_own() -> None:
+    book = BalanceBook()
+    book.apply(word("USDT", "70", "5", timestamp=9))
+    futures = replace(word("USDT", "30"), wallet="UM")
+    assert book.apply(futures), "an earlier word, but of another wallet"
+    assert (book.free("USDT"), book.total("USDT")) == (100, 105)
+    assert book.snapshot().balances["USDT"].free == 100
+    assert not book.agrees(replace(futures, free=Decimal(70), locked=Decimal(5)))
+    assert book.snapshot().balances["USDT"].total == 105, "a snapshot changes nothing"
+    assert [event.place for event in book] == ["USDT", "USDT (UM)"]

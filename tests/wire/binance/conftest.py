@@ -50,12 +50,12 @@ def spot() -> Instrument:
 
 @pytest.fixture(scope="session")
 def resolve(perp: Instrument) -> Resolve:
-    return {"BTCUSDT": perp}.get
+    return {VENUE.key_of(perp): perp}.get
 
 
 @pytest.fixture(scope="session")
 def resolve_spot(spot: Instrument) -> Resolve:
-    return {"BTCUSDT": spot}.get
+    return {VENUE.key_of(spot): spot}.get
 
 
 @pytest.fixture(scope="session")

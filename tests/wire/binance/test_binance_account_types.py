@@ -14,13 +14,14 @@ from nexustrader.error import EngineBuildError
 from nexustrader.exchange.binance import VENUE, BinanceAccountType
 from nexustrader.venue.spec import UserStreamKind
 
-TRADED = [
-    BinanceAccountType.SPOT,
-    BinanceAccountType.SPOT_TESTNET,
-    BinanceAccountType.USD_M_FUTURE,
-    BinanceAccountType.USD_M_FUTURE_TESTNET,
-]
-LATER = [member for member in BinanceAccountType if member not in TRADED]
+MOCKS = [member for member in BinanceAccountType if member.is_mock]
+TRADED = [member for member in BinanceAccountType if not member.is_mock]
+STREAMS = {
+    "SPOT": UserStreamKind.TRADE_SOCKET,
+    "SPOT_TESTNET": UserStreamKind.TRADE_SOCKET,
+    "MARGIN": UserStreamKind.LISTEN_TOKEN,
+    "ISOLATED_MARGIN": UserStreamKind.LISTEN_TOKEN,
+}
 
 ADDRESSES = {
     "SPOT": (
@@ -95,12 +96,48 @@ def test_a_traded_account_type_has_endpoints_limits_and_a_private_stream(account
     endpoints = VENUE.endpoints(account_type)
     assert (endpoints.rest, endpoints.stream, endpoints.trade) == ADDRESSES[account_type.name]
     assert {limit.pool for limit in VENUE.rate_limits(account_type)} == {"weight", "orders"}
-    expected = UserStreamKind.TRADE_SOCKET if account_type.is_spot else UserStreamKind.LISTEN_KEY
-    assert VENUE.user_stream(account_type) is expected
+    assert VENUE.user_stream(account_type) is STREAMS.get(account_type.name, UserStreamKind.LISTEN_KEY)
+    if VENUE.user_stream(account_type) is UserStreamKind.LISTEN_TOKEN:
+        assert endpoints.private == ADDRESSES["SPOT"][2]
 
 
-@pytest.mark.parametrize("account_type", LATER)
-def test_other_account_types_are_refused_by_name(account_type):
+def test_what_counts_together_at_the_venue_has_one_pool_and_the_same_limits():
+    pools: dict[str, list[BinanceAccountType]] = {}
+    for account_type in TRADED:
+        pools.setdefault(VENUE.endpoints(account_type).pool, []).append(account_type)
+    assert {frozenset(member.name for member in members) for members in pools.values()} == {
+        frozenset({"SPOT"}),
+        frozenset({"SPOT_TESTNET"}),
+        frozenset({"MARGIN", "ISOLATED_MARGIN"}),
+        frozenset({"USD_M_FUTURE", "COIN_M_FUTURE"}),
+        frozenset({"USD_M_FUTURE_TESTNET", "COIN_M_FUTURE_TESTNET"}),
+        frozenset({"PORTFOLIO_MARGIN"}),
+    }
+    for members in pools.values():
+        assert len({VENUE.rate_limits(member) for member in members}) == 1
+
+
+def test_margin_accounts_trade_what_the_spot_market_shows_and_portfolio_margin_all_markets():
+    assert VENUE.public_types(BinanceAccountType.MARGIN) == (BinanceAccountType.SPOT,)
+    assert VENUE.public_types(BinanceAccountType.ISOLATED_MARGIN) == (BinanceAccountType.SPOT,)
+    assert VENUE.public_types(BinanceAccountType.COIN_M_FUTURE) == (BinanceAccountType.COIN_M_FUTURE,)
+    assert VENUE.public_types(BinanceAccountType.PORTFOLIO_MARGIN) == (
+        BinanceAccountType.SPOT,
+        BinanceAccountType.USD_M_FUTURE,
+        BinanceAccountType.COIN_M_FUTURE,
+    )
+    with pytest.raises(EngineBuildError, match="shows no public data; use those of SPOT"):
+        VENUE.instruments_requests(BinanceAccountType.PORTFOLIO_MARGIN)
+
+
+def test_portfolio_margin_asks_the_futures_host_for_the_time():
+    endpoints = VENUE.endpoints(BinanceAccountType.PORTFOLIO_MARGIN)
+    assert endpoints.clock == ADDRESSES["USD_M_FUTURE"][0]
+    assert VENUE.server_time_request(BinanceAccountType.PORTFOLIO_MARGIN).path == "/fapi/v1/time"
+
+
+@pytest.mark.parametrize("account_type", MOCKS)
+def test_mock_account_types_are_refused_by_name(account_type):
     for call in (VENUE.endpoints, VENUE.user_stream, VENUE.instruments_requests, VENUE.balances_request):
         with pytest.raises(EngineBuildError, match=account_type.value):
             call(account_type)

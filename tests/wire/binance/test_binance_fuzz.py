@@ -19,7 +19,9 @@ from nexustrader.error import WireError
 from nexustrader.exchange.binance import VENUE, BinanceAccountType
 from nexustrader.market.subscriptions import Stream
 
-SPOT, USD_M = BinanceAccountType.SPOT, BinanceAccountType.USD_M_FUTURE
+TYPES = [member for member in BinanceAccountType if not (member.is_mock or member.is_testnet)]
+PUBLIC = [member for member in TYPES if not member.is_portfolio_margin]
+ISOLATED = BinanceAccountType.ISOLATED_MARGIN
 PERP = Instrument(
     symbol="BTCUSDT-PERP.BINANCE", venue_symbol="BTCUSDT", exchange=ExchangeType.BINANCE,
     type=InstrumentType.LINEAR, base="BTC", quote="USDT", settle="USDT", tick=Decimal("0.1"),
@@ -73,6 +75,7 @@ _FILTERS = [
     {"filterType": "LOT_SIZE", "minQty": "1", "maxQty": "2", "stepSize": "0.1"},
     {"filterType": "NOTIONAL", "minNotional": "5.0", "applyMinToMarket": True},
 ]
+_HELD = {"asset": "A", "free": "1", "locked": "2", "borrowed": "0"}
 VALID: list[Any] = [
     {"stream": "a@bookTicker", "data": {"b": "1", "B": "2", "a": "3", "A": "4", "T": 5}},
     {"stream": "a@depth5@100ms", "data": {"T": 5, "b": [["1", "2"]], "a": [], "bids": [["1", "2"]], "asks": []}},
@@ -100,13 +103,22 @@ VALID: list[Any] = [
     [{"symbol": "X", "positionAmt": "1", "entryPrice": "2", "unRealizedProfit": "3", "positionSide": "BOTH"}],
     {"dualSidePosition": True},
     {"listenKey": "abc"},
+    {"token": "a+b/c=", "expirationTime": 5},
+    _ORDER | {"avgPrice": "0", "cummulativeQuoteQty": None, "cumBase": "0.5", "orderId": "28"},
+    {"e": "ORDER_TRADE_UPDATE", "fs": "CM", "E": 1, "T": 1, "o": _EVENT},
+    {"symbols": [{"symbol": "X_PERP", "contractStatus": "TRADING", "contractSize": 100, "baseAsset": "X",
+                  "quoteAsset": "USD", "marginAsset": "X", "filters": _FILTERS}]},
+    [{"lastPrice": "1", "volume": "1", "baseVolume": "1", "closeTime": 5}],
+    {"userAssets": [_HELD]},
+    {"assets": [{"symbol": "AB", "baseAsset": _HELD, "quoteAsset": _HELD, "enabled": True}]},
+    [{"asset": "A", "crossMarginFree": "1", "crossMarginLocked": "2", "umWalletBalance": "3", "cmWalletBalance": "4"}],
 ]  # fmt: skip
 
 # -- what is thrown at them ------------------------------------------------------------------------------
 
 
 def resolve(symbol: str) -> Instrument | None:
-    return PERP if symbol == "BTCUSDT" else None
+    return PERP if symbol.startswith("BTCUSDT") else None
 
 
 def decoders() -> list[tuple[str, Callable[[bytes], object]]]:
@@ -116,8 +128,9 @@ def decoders() -> list[tuple[str, Callable[[bytes], object]]]:
             f"{account_type.name} {stream.kind.name}",
             VENUE.decoder(account_type, stream, PERP, deliver, lambda: 1),
         )
-        for account_type in (SPOT, USD_M)
+        for account_type in TYPES
         for stream in STREAMS
+        if not (account_type.is_spot_or_margin and stream.kind is DataType.FUNDING_RATE)
     ]
 
 
@@ -127,7 +140,7 @@ def replies() -> list[tuple[str, Callable[[bytes], object]]]:
             f"reply to {type(command).__name__} {account_type.name}",
             lambda raw, a=account_type, c=command: VENUE.parse_order_reply(a, PERP, c, raw, 1),
         )
-        for account_type in (SPOT, USD_M)
+        for account_type in TYPES
         for command in COMMANDS
     ]
 
@@ -138,16 +151,10 @@ PARSERS: list[tuple[str, Callable[[bytes], object]]] = [
     ("parse_ws_reply", VENUE.parse_ws_reply),
     *decoders(),
     *replies(),
-    *[
-        (f"user {a.name}", lambda raw, a=a: VENUE.parse_user_event(a, "x", resolve, raw))
-        for a in (SPOT, USD_M)
-    ],
-    *[(f"orders {a.name}", lambda raw, a=a: VENUE.parse_orders(a, "x", resolve, raw)) for a in (SPOT, USD_M)],
-    *[
-        (f"fills {a.name}", lambda raw, a=a: VENUE.parse_fills(a, "x", "1", resolve, raw))
-        for a in (SPOT, USD_M)
-    ],
-    *[(f"instruments {a.name}", lambda raw, a=a: VENUE.parse_instruments(a, raw)) for a in (SPOT, USD_M)],
+    *[(f"user {a.name}", lambda raw, a=a: VENUE.parse_user_event(a, "x", resolve, raw)) for a in TYPES],
+    *[(f"orders {a.name}", lambda raw, a=a: VENUE.parse_orders(a, "x", resolve, raw)) for a in TYPES],
+    *[(f"fills {a.name}", lambda raw, a=a: VENUE.parse_fills(a, "x", "1", resolve, raw)) for a in TYPES],
+    *[(f"instruments {a.name}", lambda raw, a=a: VENUE.parse_instruments(a, raw)) for a in PUBLIC],
     ("klines", lambda raw: VENUE.parse_klines(PERP, "1m", raw, 1)),
     ("ticker", lambda raw: VENUE.parse_ticker(PERP, raw)),
     ("server time", VENUE.parse_server_time),
@@ -155,6 +162,8 @@ PARSERS: list[tuple[str, Callable[[bytes], object]]] = [
     ("positions", lambda raw: VENUE.parse_positions("x", resolve, raw, 1)),
     ("hedge mode", VENUE.parse_is_hedge_mode),
     ("listen key", VENUE.parse_listen_key),
+    ("listen token", VENUE.parse_listen_token),
+    ("listen token requests", lambda raw: VENUE.listen_token_requests(ISOLATED, raw)),
 ]
 
 STRANGE: list[Any] = [

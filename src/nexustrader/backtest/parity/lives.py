@@ -110,7 +110,7 @@ class Lives:
             self._fills.setdefault(oid, {}).setdefault(event.fill.trade_id, event.fill)
 
     def on_balance(self, event: ev.BalanceEvent) -> None:
-        key, total = (event.account, event.asset), event.free + event.locked
+        key, total = (event.account, event.place), event.free + event.locked
         known = self.balances.get(key)
         if known is not None and event.timestamp < known.timestamp:
             return

@@ -156,7 +156,7 @@ class _Reader:
         elif outcome.kind == "balances":
             for event in records.decode_body(outcome.kind, outcome.body):
                 self._balances.setdefault(event.account, {}).setdefault(
-                    event.asset, event.free + event.locked
+                    event.place, event.free + event.locked
                 )
                 self._lives.on_balance(event)
         elif outcome.kind == "positions":

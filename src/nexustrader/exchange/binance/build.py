@@ -12,8 +12,9 @@ from nexustrader.constants import AccountType, OrderSide, OrderType, PositionSid
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.error import OrderError
+from nexustrader.exchange.binance.quirks import account_of, product_of
 from nexustrader.exchange.binance.sign import socket_params
-from nexustrader.exchange.binance.spec import RECV_WINDOW_MS, Product, product_of
+from nexustrader.exchange.binance.spec import RECV_WINDOW_MS, Product
 from nexustrader.venue.spec import Request, Security, Signer
 
 Params = dict[str, str]
@@ -21,7 +22,7 @@ Params = dict[str, str]
 # Set by the engine alone: who, what, which id, and the window that the reconciliation relies on.
 OWN_PARAMS = frozenset({
     "symbol", "side", "type", "quantity", "price", "reduceOnly", "newClientOrderId", "origClientOrderId",
-    "orderId", "apiKey", "timestamp", "recvWindow", "signature",
+    "orderId", "isIsolated", "apiKey", "timestamp", "recvWindow", "signature",
 })  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode
@@ -35,6 +36,7 @@ def order_params(product: Product, instrument: Instrument, command: ev.Submit) -
     kind = command.type
     params = {
         "symbol": instrument.venue_symbol,
+        **dict(product.scope),
         "side": command.side.value,
         "quantity": to_plain(command.amount),
         "newClientOrderId": command.oid,
@@ -109,7 +111,7 @@ def _text(value: ev.ParamValue) -> str:
 
 def cancel_params(product: Product, instrument: Instrument, command: ev.Cancel) -> Params:
     """The parameters of a cancel. Spot finds the order faster by its own id and checks that both fit."""
-    params = {"symbol": instrument.venue_symbol, "origClientOrderId": command.oid}
+    params = {"symbol": instrument.venue_symbol, **dict(product.scope), "origClientOrderId": command.oid}
     if command.eid is not None and not product.is_futures:
         params["orderId"] = command.eid
     if command.params:
@@ -121,7 +123,7 @@ def amend_params(product: Product, instrument: Instrument, command: ev.Amend) ->
     """The parameters of an amendment; the amount is the new total. Raises OrderError."""
     if not product.is_futures:
         raise OrderError(
-            f"order {command.oid}: Binance spot cannot change the price of an order; "
+            f"order {command.oid}: Binance spot and margin cannot change the price of an order; "
             "cancel it and create a new one"
         )
     if command.price is None or command.amount is None:
@@ -145,20 +147,21 @@ def amend_params(product: Product, instrument: Instrument, command: ev.Amend) ->
 
 
 def order_request(account_type: AccountType, instrument: Instrument, command: ev.Submit) -> Request:
-    product = product_of(account_type)
+    product = product_of(account_type, instrument)
     params = order_params(product, instrument, command)
-    return _signed(product, "POST", params, product.order_weight, orders=1)
+    places = product.places_by_effect.get(params.get("sideEffectType", ""), product.order_places)
+    return _signed(product, "POST", params, product.order_weight, places)
 
 
 def cancel_request(account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:
-    product = product_of(account_type)
-    return _signed(product, "DELETE", cancel_params(product, instrument, command), 1)
+    product = product_of(account_type, instrument)
+    return _signed(product, "DELETE", cancel_params(product, instrument, command), product.cancel_weight)
 
 
 def amend_request(account_type: AccountType, instrument: Instrument, command: ev.Amend) -> Request:
-    product = product_of(account_type)
+    product = product_of(account_type, instrument)
     params = amend_params(product, instrument, command)
-    return _signed(product, "PUT", params, product.order_weight, orders=1)
+    return _signed(product, "PUT", params, product.order_weight, 1)
 
 
 def cancel_all_request(
@@ -166,23 +169,22 @@ def cancel_all_request(
     instrument: Instrument,
     command: ev.CancelAll,  # noqa: ARG001 — the protocol names it
 ) -> Request | None:
-    product = product_of(account_type)
-    symbol = (("symbol", instrument.venue_symbol),)
-    return Request("DELETE", f"{product.root}/{product.cancel_all}", symbol, Security.SIGNED, weight=1)
+    product = product_of(account_type, instrument)
+    which = (("symbol", instrument.venue_symbol), *product.scope)
+    path, weight = f"{product.root}/{product.cancel_all}", product.cancel_all_weight
+    return Request("DELETE", path, which, Security.SIGNED, weight)
 
 
 def dead_man_request(account_type: AccountType, venue_symbol: str, countdown_ms: int) -> Request | None:
-    product = product_of(account_type)
-    if not product.is_futures:
+    path = account_of(account_type).dead_man
+    if path is None:
         return None
     params = (("symbol", venue_symbol), ("countdownTime", str(countdown_ms)))
-    return Request("POST", f"{product.root}/countdownCancelAll", params, Security.SIGNED, weight=10)
+    return Request("POST", path, params, Security.SIGNED, weight=10)
 
 
 def _signed(product: Product, method: str, params: Params, weight: int, orders: int = 0) -> Request:
-    return Request(
-        method, f"{product.root}/order", tuple(params.items()), Security.SIGNED, weight=weight, orders=orders
-    )
+    return Request(method, f"{product.root}/order", tuple(params.items()), Security.SIGNED, weight, orders)
 
 
 # -- order socket ---------------------------------------------------------------------------------------
@@ -199,7 +201,7 @@ def order_frame(
     """The signed frame of a create, cancel or amend. Raises OrderError."""
     if type(command) is ev.Submit and not command.params and command.position_side is None:
         return _order_frame(account_type, instrument, command, request_id, signer, timestamp_ms)
-    product = product_of(account_type)
+    product = product_of(account_type, instrument)
     params: Mapping[str, str | int]
     if isinstance(command, ev.Submit):
         method, params = "order.place", order_params(product, instrument, command)
@@ -246,7 +248,7 @@ def _order_frame(
     )
     template = _templates.get(key)
     if template is None:
-        template = _make_template(product_of(account_type), instrument, command, signer)
+        template = _make_template(product_of(account_type, instrument), instrument, command, signer)
         if len(_templates) >= _TEMPLATES_MAX:
             _templates.clear()
         _templates[key] = template
@@ -299,3 +301,9 @@ def user_subscribe_frame(request_id: str, signer: Signer, timestamp_ms: int) -> 
     """Start the private events of spot on the order socket."""
     params = socket_params({}, signer, timestamp_ms)
     return _encode({"id": request_id, "method": "userDataStream.subscribe.signature", "params": params})
+
+
+def listen_token_frame(request_id: str, token: str) -> bytes:
+    """Start private events by a token, or prolong them. The token says whose they are."""
+    params = {"listenToken": token}
+    return _encode({"id": request_id, "method": "userDataStream.subscribe.listenToken", "params": params})

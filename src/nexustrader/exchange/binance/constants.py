@@ -1,10 +1,9 @@
-"""Account types of Binance and the addresses behind each. Light on purpose: configurations import it."""
+"""Account types of Binance. Light on purpose: configurations import it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from nexustrader.constants import AccountType
+from nexustrader.exchange.binance.addresses import ADDRESSES
 
 EXCHANGE_ID = "binance"
 
@@ -89,53 +88,14 @@ class BinanceAccountType(AccountType):
     @property
     def base_url(self) -> str | None:
         """REST address; None for a mock, which has no venue behind it."""
-        return ADDRESSES[self].rest if self in ADDRESSES else None
+        return ADDRESSES[self.value].rest if self.value in ADDRESSES else None
 
     @property
     def ws_url(self) -> str | None:
         """Address of the market and user streams, to be joined with a route."""
-        return ADDRESSES[self].stream if self in ADDRESSES else None
+        return ADDRESSES[self.value].stream if self.value in ADDRESSES else None
 
     @property
     def ws_order_url(self) -> str | None:
         """Address of the order socket; None where the venue has none."""
-        return ADDRESSES[self].trade if self in ADDRESSES else None
-
-
-class Addresses(NamedTuple):
-    rest: str
-    stream: str
-    trade: str | None = None
-
-
-_SPOT_REST, _SPOT_STREAM = "https://api.binance.com", "wss://stream.binance.com:9443"
-
-ADDRESSES: dict[AccountType, Addresses] = {
-    BinanceAccountType.SPOT: Addresses(_SPOT_REST, _SPOT_STREAM, "wss://ws-api.binance.com:443/ws-api/v3"),
-    BinanceAccountType.MARGIN: Addresses(_SPOT_REST, _SPOT_STREAM),
-    BinanceAccountType.ISOLATED_MARGIN: Addresses(_SPOT_REST, _SPOT_STREAM),
-    BinanceAccountType.USD_M_FUTURE: Addresses(
-        "https://fapi.binance.com", "wss://fstream.binance.com", "wss://ws-fapi.binance.com/ws-fapi/v1"
-    ),
-    BinanceAccountType.COIN_M_FUTURE: Addresses(
-        "https://dapi.binance.com", "wss://dstream.binance.com", "wss://ws-dapi.binance.com/ws-dapi/v1"
-    ),
-    BinanceAccountType.PORTFOLIO_MARGIN: Addresses(
-        "https://papi.binance.com", "wss://fstream.binance.com/pm"
-    ),
-    BinanceAccountType.SPOT_TESTNET: Addresses(
-        "https://demo-api.binance.com",
-        "wss://demo-stream.binance.com",
-        "wss://demo-ws-api.binance.com/ws-api/v3",
-    ),
-    BinanceAccountType.USD_M_FUTURE_TESTNET: Addresses(
-        "https://demo-fapi.binance.com",
-        "wss://fstream.binancefuture.com",
-        "wss://testnet.binancefuture.com/ws-fapi/v1",
-    ),
-    BinanceAccountType.COIN_M_FUTURE_TESTNET: Addresses(
-        "https://demo-dapi.binance.com",
-        "wss://dstream.binancefuture.com",
-        "wss://testnet.binancefuture.com/ws-dapi/v1",
-    ),
-}
+        return ADDRESSES[self.value].trade if self.value in ADDRESSES else None

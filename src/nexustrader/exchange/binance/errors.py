@@ -87,6 +87,7 @@ _REFUSED: dict[str, str] = {
     "-1130": "a parameter holds invalid data",
     "-1136": "this response type is not valid",
     "-1145": "these cancel restrictions are not valid",
+    "-1209": "the listen token is not valid",
     "-2010": "the matching engine refused the order",
     "-2011": "the order is not open now: filled, cancelled or never arrived",
     "-2012": "the batch cancel failed",

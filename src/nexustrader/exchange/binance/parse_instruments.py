@@ -10,8 +10,9 @@ from nexustrader.constants import AccountType
 from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.error import WireError
 from nexustrader.exchange.binance import wire
-from nexustrader.exchange.binance.quirks import PERPETUAL_DELIVERY_MS, positive, symbol_of
-from nexustrader.exchange.binance.spec import EXCHANGE, Product, product_of
+from nexustrader.exchange.binance.quirks import positive, public_product, symbol_of
+from nexustrader.exchange.binance.spec import EXCHANGE, Product
+from nexustrader.exchange.binance.words import PERPETUAL_DELIVERY_MS
 from nexustrader.venue.wire import reader
 
 _read_info = reader(wire.ExchangeInfo, "exchangeInfo")
@@ -28,17 +29,25 @@ class _Notional(TypedDict):
 
 def parse_instruments(account_type: AccountType, body: bytes) -> tuple[list[Instrument], tuple[str, ...]]:
     """-> (instruments that trade now, problems with rows that were left out). Raises WireError."""
-    product = product_of(account_type)
+    product = public_product(account_type)
     instruments: list[Instrument] = []
     problems: list[str] = []
     for raw in _read_info(body).symbols:
         try:
             row = _read_row(raw)
-            if row.status == "TRADING" and row.isSpotTradingAllowed:
+            if _state_of(row) == "TRADING" and row.isSpotTradingAllowed:
                 instruments.append(_instrument(product, row))
         except WireError as error:
             problems.append(f"{error} ({bytes(raw)[:120].decode('utf-8', 'replace')}…)")
     return instruments, tuple(problems)
+
+
+def _state_of(row: wire.SymbolRow) -> str:
+    """COIN-M has another name for it."""
+    state = row.contractStatus if row.status is None else row.status
+    if state is None:
+        raise WireError(f"{row.symbol} has no status: it is left out")
+    return state
 
 
 def _instrument(product: Product, row: wire.SymbolRow) -> Instrument:
@@ -65,6 +74,7 @@ def _instrument(product: Product, row: wire.SymbolRow) -> Instrument:
         market_max_amount=positive(market.maxQty),
         market_lot=_plain(step) if (step := positive(market.stepSize)) is not None else None,
         **_notional(filters),
+        contract_size=Decimal(row.contractSize),
         reduce_only_exempt_from_notional=product.is_futures,
         maker=Decimal(product.fees[0]),
         taker=Decimal(product.fees[1]),

@@ -9,16 +9,10 @@ import msgspec
 
 from nexustrader.constants import AccountType, DataType, KlineInterval, OrderSide
 from nexustrader.domain.instrument import Instrument
-from nexustrader.error import KlineSupportedError, SubscriptionError
+from nexustrader.error import KlineSupportedError, SubscriptionError, WireError
 from nexustrader.exchange.binance import wire
-from nexustrader.exchange.binance.spec import (
-    BOOK_DEPTHS,
-    BOOK_LEVELS,
-    EXCHANGE,
-    SPEC,
-    Product,
-    product_of,
-)
+from nexustrader.exchange.binance.quirks import product_of, public_product
+from nexustrader.exchange.binance.spec import BOOK_DEPTHS, BOOK_LEVELS, EXCHANGE, SPEC, Product
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import (
     BookL1,
@@ -52,6 +46,7 @@ _read_mark_price = reader(wire.Frame[wire.MarkPrice], "markPrice", lax=True)
 _read_server_time = reader(wire.ServerTime, "the server time")
 _read_klines = reader(list[wire.KlineRow], "klines", lax=True)
 _read_ticker = reader(wire.Ticker24h, "the 24 h ticker", lax=True)
+_read_tickers = reader(list[wire.Ticker24h], "the 24 h tickers", lax=True)
 
 # -- topics ---------------------------------------------------------------------------------------------
 
@@ -84,7 +79,7 @@ def checked_interval(product: Product, interval: str) -> str:
 
 def stream_topic(account_type: AccountType, stream: Stream, instrument: Instrument) -> tuple[str, str]:
     """-> (route, topic). Raises SubscriptionError for data that this product does not stream."""
-    product = product_of(account_type)
+    product = product_of(account_type, instrument)
     channel = product.channels.get(stream.kind)
     if channel is None:
         raise SubscriptionError(
@@ -106,7 +101,7 @@ def stream_topic(account_type: AccountType, stream: Stream, instrument: Instrume
 def book_rule(account_type: AccountType, stream: Stream) -> BookRule | None:
     """The rule of a book that is kept here; None for books that are streamed whole, and for other data."""
     is_whole = stream.kind is not DataType.BOOKL2 or stream.detail in BOOK_DEPTHS
-    return None if is_whole else product_of(account_type).book_rule
+    return None if is_whole else public_product(account_type).book_rule
 
 
 def subscribe_frame(topics: list[str], request_id: int, *, subscribe: bool) -> bytes:
@@ -236,7 +231,9 @@ def decoder(
     make = _MAKERS.get(stream.kind)
     if make is None:
         raise SubscriptionError(f"Binance has no stream of {stream.kind.value} for {stream.symbol}")
-    return make(_Bind(product_of(account_type), instrument.symbol, stream.detail, deliver, now_ms))
+    return make(
+        _Bind(product_of(account_type, instrument), instrument.symbol, stream.detail, deliver, now_ms)
+    )
 
 
 # -- REST -----------------------------------------------------------------------------------------------
@@ -270,12 +267,17 @@ def parse_klines(instrument: Instrument, interval: str, body: bytes, now_ms: int
 
 
 def parse_ticker(instrument: Instrument, body: bytes) -> Ticker:
-    ticker = _read_ticker(body)
+    """COIN-M answers with a list, and says the turnover in base."""
+    tickers = _read_tickers(body) if body.lstrip()[:1] == b"[" else [_read_ticker(body)]
+    ticker = tickers[0] if len(tickers) == 1 else wire.Ticker24h(0, 0, 0)
+    turnover = ticker.baseVolume if ticker.quoteVolume is None else ticker.quoteVolume
+    if turnover is None:
+        raise WireError(f"the answer is no ticker of {instrument.symbol}. Nothing is concluded from it")
     return Ticker(
         exchange=EXCHANGE,
         symbol=instrument.symbol,
         last_price=ticker.lastPrice,
         timestamp=ticker.closeTime,
         volume=ticker.volume,
-        volumeCcy=ticker.quoteVolume,
+        volumeCcy=turnover,
     )

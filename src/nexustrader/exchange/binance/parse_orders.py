@@ -13,8 +13,8 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.events import EventKind, Fill, OrderEvent, Source
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import WireError
-from nexustrader.exchange.binance import quirks, wire
-from nexustrader.exchange.binance.spec import Product, product_of
+from nexustrader.exchange.binance import quirks, wire, words
+from nexustrader.exchange.binance.spec import Product
 from nexustrader.venue.spec import Resolve
 from nexustrader.venue.wire import reader
 
@@ -31,10 +31,14 @@ class Origin(NamedTuple):
     product: Product
     account: str
     resolve: Resolve
+    wallet: str | None = ""  # where its balances lie; None: it does not say
+
+    def instrument(self, venue_symbol: str) -> Instrument | None:
+        return self.resolve(quirks.key_in(self.product, venue_symbol))
 
     def symbol(self, venue_symbol: str) -> str:
         """Our symbol, also when the instrument is not (or no longer) loaded."""
-        instrument = self.resolve(venue_symbol)
+        instrument = self.instrument(venue_symbol)
         if instrument is not None:
             return instrument.symbol
         base_quote = venue_symbol.partition("_")[0]
@@ -54,22 +58,25 @@ def _event(
         symbol=origin.symbol(row.symbol),
         eid=None if row.orderId is None else str(row.orderId),
         filled=row.executedQty,
-        average=_average(row),
+        average=_average(origin, row),
         fill=fill,
         price=quirks.positive(row.price),
         amount=row.origQty,
         reason=reason,
-        side=quirks.SIDES.get(row.side),
+        side=words.SIDES.get(row.side),
         type=quirks.order_type_of(origin.product, row.type, row.timeInForce),
-        time_in_force=quirks.TIMES_IN_FORCE.get(row.timeInForce),
+        time_in_force=words.TIMES_IN_FORCE.get(row.timeInForce),
         reduce_only=row.reduceOnly,
     )
 
 
-def _average(row: AnyOrder) -> Decimal | None:
-    """The venue's average price, or cost by amount where it tells the cost only."""
+def _average(origin: Origin, row: AnyOrder) -> Decimal | None:
+    """The venue's average price, or what it follows from: cost in quote, of inverse contracts cost in base."""
     if quirks.positive(row.avgPrice):
         return row.avgPrice
+    if row.cumBase and row.executedQty:
+        instrument = origin.instrument(row.symbol)
+        return row.executedQty * instrument.contract_size / row.cumBase if instrument is not None else None
     cost = row.cumQuote if row.cummulativeQuoteQty is None else row.cummulativeQuoteQty
     return cost / row.executedQty if cost and row.executedQty else None
 
@@ -99,7 +106,7 @@ def futures_event(origin: Origin, order: wire.FuturesOrder) -> OrderEvent:
 def _streamed(
     origin: Origin, order: wire.ExecutionReport | wire.FuturesOrder, oid: str, reason: str | None
 ) -> OrderEvent:
-    kind = quirks.KIND_BY_EXECUTION.get(order.execution) or _kind_of(order.status)
+    kind = words.KIND_BY_EXECUTION.get(order.execution) or _kind_of(order.status)
     fill = _streamed_fill(order) if kind is EventKind.FILLED else None
     return _event(origin, order, kind, Source.STREAM, order.time, oid, reason, fill)
 
@@ -117,7 +124,7 @@ def _streamed_fill(order: wire.ExecutionReport | wire.FuturesOrder) -> Fill | No
 
 def _kind_of(status: str) -> EventKind:
     """What a status says. An unknown one still says that the order exists."""
-    return quirks.KIND_BY_STATUS.get(status, EventKind.ACCEPTED)
+    return words.KIND_BY_STATUS.get(status, EventKind.ACCEPTED)
 
 
 # -- queries --------------------------------------------------------------------------------------------
@@ -125,14 +132,16 @@ def _kind_of(status: str) -> EventKind:
 
 def parse_orders(account_type: AccountType, account: str, resolve: Resolve, body: bytes) -> list[OrderEvent]:
     """Orders in a query's answer: one object or a list. Raises WireError."""
-    origin = Origin(product_of(account_type), account, resolve)
     rows = _read_orders(body) if body.lstrip()[:1] == b"[" else [_read_order(body)]
-    return [_queried(origin, row) for row in rows]
+    return [
+        _queried(Origin(quirks.product_like(account_type, row.reduceOnly is not None), account, resolve), row)
+        for row in rows
+    ]
 
 
 def _queried(origin: Origin, row: wire.OrderReply) -> OrderEvent:
     kind = _kind_of(_identified(row).status)
-    reason = row.expiryReason if kind in quirks.TERMINAL else None
+    reason = row.expiryReason if kind in words.TERMINAL else None
     return _event(origin, row, kind, Source.QUERY, row.updateTime or row.time, reason=reason)
 
 
@@ -140,12 +149,13 @@ def parse_fills(
     account_type: AccountType, account: str, oid: str, resolve: Resolve, body: bytes
 ) -> list[OrderEvent]:
     """The executions of one order, oldest first. Raises WireError."""
-    origin = Origin(product_of(account_type), account, resolve)
     return [
         OrderEvent(
             oid=oid, kind=EventKind.FILLED, source=Source.QUERY, timestamp=row.time, account=account,
-            symbol=origin.symbol(row.symbol), eid=str(row.orderId),
-            fill=_fill(row, row.time, is_maker=row.isMaker or row.maker),
+            symbol=Origin(
+                quirks.product_like(account_type, row.isMaker is None), account, resolve
+            ).symbol(row.symbol),
+            eid=str(row.orderId), fill=_fill(row, row.time, is_maker=row.isMaker or row.maker),
         )
         for row in sorted(_read_trades(body), key=lambda row: row.tradeId)
     ]  # fmt: skip
@@ -167,15 +177,16 @@ def parse_order_reply(
 
     A create tells ACKED, then each execution that the reply lists, then the state it left the order in.
     """
-    origin = Origin(product_of(account_type), command.account, lambda _venue_symbol: instrument)
+    product = quirks.product_of(account_type, instrument)
+    origin = Origin(product, command.account, lambda _key: instrument)
     if isinstance(command, ev.CancelAll):
         return tuple(_cancelled(origin, body, now_ms))
     row = _read_order(body)
     if row.orderId is None and row.code is not None:
         return ()  # "done" or "already so", without the order
     timestamp = _identified(row).transactTime or row.updateTime or now_ms
-    state = quirks.KIND_BY_STATUS.get(row.status)
-    ending = state if state in quirks.TERMINAL else None
+    state = words.KIND_BY_STATUS.get(row.status)
+    ending = state if state in words.TERMINAL else None
     kind = EventKind.ACKED
     if isinstance(command, ev.Cancel):
         kind = ending or EventKind.CANCEL_ACKED
@@ -193,16 +204,17 @@ def _created(
 ) -> Iterator[OrderEvent]:
     yield replace(event, filled=None, average=None)
     filled, cost = Decimal(0), Decimal(0)
-    for item in row.fills:
+    named = [item for item in row.fills if item.tradeId is not None]
+    for item in named:  # without a name of its own an execution would count again when the stream tells it
         filled += item.qty
         cost += item.qty * item.price
         fill = _fill(item, event.timestamp, is_maker=False)  # what a create executes at once, it takes
         average = cost / filled if filled else None
         yield replace(event, kind=EventKind.FILLED, fill=fill, filled=filled, average=average)
-    told = state is EventKind.FILLED and row.fills
+    told = state is EventKind.FILLED and named
     rests = state is not EventKind.ACCEPTED or command.type is not OrderType.MARKET
     if state is not None and state is not EventKind.ACKED and rests and not told:
-        yield replace(event, kind=state, reason=row.expiryReason if state in quirks.TERMINAL else None)
+        yield replace(event, kind=state, reason=row.expiryReason if state in words.TERMINAL else None)
 
 
 def _cancelled(origin: Origin, body: bytes, now_ms: int) -> Iterator[OrderEvent]:
@@ -212,7 +224,7 @@ def _cancelled(origin: Origin, body: bytes, now_ms: int) -> Iterator[OrderEvent]
         return
     for row in _read_orders(body):
         for order in row.orderReports or (row,):
-            state = quirks.KIND_BY_STATUS.get(order.status)
-            if state is not None and state in quirks.TERMINAL:
+            state = words.KIND_BY_STATUS.get(order.status)
+            if state is not None and state in words.TERMINAL:
                 oid = order.origClientOrderId or order.clientOrderId
                 yield _event(origin, order, state, Source.ACK, order.transactTime or now_ms, oid)

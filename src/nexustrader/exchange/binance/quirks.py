@@ -1,64 +1,60 @@
-"""What cannot be declared: the venue's words for states, its symbol grammar, ids that it makes up itself."""
+"""What cannot be declared: who trades what, the venue's symbol grammar, what its words mean together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
-from nexustrader.constants import InstrumentType, OrderSide, OrderType, PositionSide, TimeInForce
-from nexustrader.domain.events import EventKind
-from nexustrader.exchange.binance.spec import Product
+from nexustrader.constants import AccountType, InstrumentType, OrderType
+from nexustrader.domain.instrument import Instrument
+from nexustrader.error import EngineBuildError
+from nexustrader.exchange.binance.spec import ACCOUNTS, Account, Product
+from nexustrader.exchange.binance.words import EXPIRY_REASONS, VENUE_ORDERS
 
-PERPETUAL_DELIVERY_MS = 4_133_404_800_000  # the venue's "never"
 
-KIND_BY_STATUS: Mapping[str, EventKind] = {
-    "NEW": EventKind.ACCEPTED,
-    "PENDING_NEW": EventKind.ACKED,  # waits for another order of its list
-    "PARTIALLY_FILLED": EventKind.FILLED,
-    "FILLED": EventKind.FILLED,
-    "CANCELED": EventKind.CANCELED,
-    "PENDING_CANCEL": EventKind.ACCEPTED,
-    "REJECTED": EventKind.REJECTED,
-    "EXPIRED": EventKind.EXPIRED,
-    "EXPIRED_IN_MATCH": EventKind.EXPIRED,  # self-trade prevention
-}
+def account_of(account_type: AccountType) -> Account:
+    """What is declared of an account type. Raises EngineBuildError for one that no connector trades."""
+    try:
+        return ACCOUNTS[account_type]
+    except KeyError:
+        known = ", ".join(member.value for member in ACCOUNTS)
+        raise EngineBuildError(
+            f"there is no connector for Binance {account_type.value}; use one of {known}"
+        ) from None
 
-# What an event of the user stream tells. Others (TRADE_PREVENTION) are told by the status they leave behind.
-KIND_BY_EXECUTION: Mapping[str, EventKind] = {
-    "NEW": EventKind.ACCEPTED,
-    "TRADE": EventKind.FILLED,
-    "CALCULATED": EventKind.FILLED,  # liquidation or auto-deleveraging
-    "CANCELED": EventKind.CANCELED,
-    "EXPIRED": EventKind.EXPIRED,
-    "REJECTED": EventKind.REJECTED,
-    "REPLACED": EventKind.AMENDED,  # spot
-    "AMENDMENT": EventKind.AMENDED,  # futures
-}
 
-TERMINAL = frozenset({EventKind.CANCELED, EventKind.EXPIRED, EventKind.REJECTED})
+def product_of(account_type: AccountType, instrument: Instrument) -> Product:
+    """How an account trades an instrument. Of an account with one product it is that one."""
+    products = account_of(account_type).products.values()
+    return next((p for p in products if p.instrument_type is instrument.type), next(iter(products)))
 
-SIDES: Mapping[str, OrderSide] = {side.value: side for side in OrderSide}
-TIMES_IN_FORCE: Mapping[str, TimeInForce] = {tif.value: tif for tif in TimeInForce} | {"GTX": TimeInForce.GTC}
-POSITION_SIDES: Mapping[str, PositionSide] = {"LONG": PositionSide.LONG, "SHORT": PositionSide.SHORT}
 
-# Futures expiry reasons by number; spot sends its reason in words.
-EXPIRY_REASONS: Mapping[str, str] = {
-    "1": "self-trade prevention",
-    "2": "the rest of an IOC order",
-    "3": "the rest of an IOC order and self-trade prevention",
-    "4": "knocked out by a reduce-only order of higher priority, or it would reverse the position",
-    "5": "liquidation",
-    "6": "the condition of a GTE order",
-    "7": "the symbol was delisted",
-}
+def product_like(account_type: AccountType, is_futures: bool) -> Product:
+    """The product of a row that does not name it: USD-M and COIN-M rows are read alike."""
+    products = account_of(account_type).products.values()
+    return next((p for p in products if p.is_futures is is_futures), next(iter(products)))
 
-# Client ids of orders that the venue itself places on our account.
-VENUE_ORDERS: Mapping[str, str] = {
-    "autoclose-": "liquidation by the venue",
-    "adl_autoclose": "auto-deleveraging by the venue",
-    "settlement_autoclose-": "settlement by the venue",
-    "delivery_autoclose-": "delivery by the venue",
-}
+
+def public_product(account_type: AccountType) -> Product:
+    """The product whose public data an account type shows. Raises EngineBuildError when it shows none."""
+    account = account_of(account_type)
+    if len(account.products) > 1:
+        shown = ", ".join(member.value for member in account.public_types)
+        raise EngineBuildError(f"Binance {account_type.value} shows no public data; use those of {shown}")
+    return next(iter(account.products.values()))
+
+
+def key_of(instrument: Instrument) -> str:
+    """Spot and USD-M call different instruments alike."""
+    return _key(instrument.type, instrument.venue_symbol)
+
+
+def _key(instrument_type: InstrumentType, venue_symbol: str) -> str:
+    return f"{venue_symbol} spot" if instrument_type is InstrumentType.SPOT else venue_symbol
+
+
+def key_in(product: Product, venue_symbol: str) -> str:
+    """`key_of` the instrument that a message about this product means."""
+    return _key(product.instrument_type, venue_symbol)
 
 
 def symbol_of(base_quote: str, venue_symbol: str, instrument_type: InstrumentType) -> str:

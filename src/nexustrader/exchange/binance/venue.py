@@ -9,59 +9,61 @@ from nexustrader.exchange.binance import (
     parse_account,
     parse_market,
     parse_replies,
+    quirks,
     settings,
     sign,
 )
 from nexustrader.exchange.binance import parse_instruments as instruments
 from nexustrader.exchange.binance import parse_orders as orders
-from nexustrader.exchange.binance.constants import ADDRESSES, BinanceAccountType
-from nexustrader.exchange.binance.spec import SPEC, product_of
+from nexustrader.exchange.binance.addresses import ADDRESSES
+from nexustrader.exchange.binance.constants import BinanceAccountType
+from nexustrader.exchange.binance.quirks import account_of
+from nexustrader.exchange.binance.spec import SPEC
 from nexustrader.venue.defaults import VenueDefaults
 from nexustrader.venue.spec import Endpoints, RateLimit, Request, UserStreamKind, Venue
 
 
 class BinanceVenue(VenueDefaults):
-    """Spot and USD-M futures, live and testnet. Refuses other account types by name (EngineBuildError)."""
+    """Every account type but mocks, live and testnet. Refuses others by name (EngineBuildError)."""
 
     spec = SPEC
 
     def account_types(self) -> type[AccountType]:
         return BinanceAccountType
 
+    def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
+        return account_of(account_type).public_types or (account_type,)
+
     def endpoints(self, account_type: AccountType) -> Endpoints:
-        product_of(account_type)
-        return Endpoints(*ADDRESSES[account_type])
+        account_of(account_type)
+        return Endpoints(*ADDRESSES[account_type.value])
 
     def rate_limits(self, account_type: AccountType) -> tuple[RateLimit, ...]:
-        return product_of(account_type).limits
+        return account_of(account_type).limits
 
     def user_stream(self, account_type: AccountType) -> UserStreamKind:
-        futures = product_of(account_type).is_futures
-        return UserStreamKind.LISTEN_KEY if futures else UserStreamKind.TRADE_SOCKET
+        return account_of(account_type).stream
 
     def server_time_request(self, account_type: AccountType) -> Request:
-        return product_of(account_type).server_time
-
-    def instruments_requests(self, account_type: AccountType) -> tuple[Request, ...]:
-        return (product_of(account_type).exchange_info,)
+        return account_of(account_type).server_time
 
     def balances_request(self, account_type: AccountType) -> Request:
-        return product_of(account_type).balances
+        return account_of(account_type).balances
 
     def positions_requests(self, account_type: AccountType) -> tuple[Request, ...]:
-        asked = product_of(account_type).positions
-        return () if asked is None else (asked,)
+        return account_of(account_type).positions
 
     def position_mode_request(self, account_type: AccountType) -> Request | None:
-        return product_of(account_type).position_mode
+        return account_of(account_type).position_mode
 
+    key_of = staticmethod(quirks.key_of)
     setting_request = staticmethod(settings.setting_request)
-
     make_signer = staticmethod(sign.make_signer)
     sign_request = staticmethod(sign.sign_request)
 
     parse_server_time = staticmethod(parse_market.parse_server_time)
     used_limits = staticmethod(parse_replies.used_limits)
+    instruments_requests = staticmethod(build_queries.instruments_requests)
     parse_instruments = staticmethod(instruments.parse_instruments)
     klines_request = staticmethod(build_queries.klines_request)
     parse_klines = staticmethod(parse_market.parse_klines)
@@ -91,6 +93,9 @@ class BinanceVenue(VenueDefaults):
     listen_key_request = staticmethod(build_queries.listen_key_request)
     parse_listen_key = staticmethod(parse_account.parse_listen_key)
     listen_key_route = staticmethod(build_queries.listen_key_route)
+    listen_token_requests = staticmethod(build_queries.listen_token_requests)
+    listen_token_frame = staticmethod(build.listen_token_frame)
+    parse_listen_token = staticmethod(parse_account.parse_listen_token)
     parse_user_event = staticmethod(parse_account.parse_user_event)
 
     query_order_requests = staticmethod(build_queries.query_order_requests)

@@ -16,11 +16,14 @@ import msgspec
 
 from nexustrader.venue.wire import Id, Money, Ms, Px, Rate, T
 
+Digits = Annotated[str, msgspec.Meta(pattern=r"^\d{1,19}\Z")]  # an id as margin answers may write it
+
 
 class Head(msgspec.Struct):
     """What tells frames apart, in any of the envelopes: combined stream, order socket, bare."""
 
     e: str | None = None
+    fs: str = ""  # the product line of a portfolio margin event
     stream: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"")
     event: msgspec.Raw = msgspec.Raw(b"")
@@ -159,8 +162,9 @@ class KlineRow(msgspec.Struct, array_like=True, gc=False):
 class Ticker24h(msgspec.Struct):
     lastPrice: Px
     volume: Px
-    quoteVolume: Px
     closeTime: Ms
+    quoteVolume: Px | None = None
+    baseVolume: Px | None = None  # COIN-M
 
 
 class Filter(Money):
@@ -182,13 +186,15 @@ class Filter(Money):
 
 
 class SymbolRow(msgspec.Struct):
-    """One symbol of spot or of USD-M."""
+    """One symbol of any product."""
 
     symbol: str
-    status: str
     baseAsset: str
     quoteAsset: str
     filters: list[Filter]
+    status: str | None = None
+    contractStatus: str | None = None  # COIN-M
+    contractSize: Annotated[int, msgspec.Meta(gt=0, le=10**9)] = 1  # COIN-M, in quote
     isSpotTradingAllowed: bool = True
     marginAsset: str | None = None
     deliveryDate: Ms = 0
@@ -199,6 +205,10 @@ class ExchangeInfo(msgspec.Struct):
     symbols: list[msgspec.Raw]
 
 
+class ListenToken(msgspec.Struct):
+    token: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
+
+
 class ListenKey(msgspec.Struct):
     listenKey: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,256}\Z")]  # it becomes part of a URL
 
@@ -207,9 +217,9 @@ class ListenKey(msgspec.Struct):
 
 
 class OrderFill(Money):
-    tradeId: Id
     price: Decimal
     qty: Decimal
+    tradeId: Id | None = None  # portfolio margin leaves it out
     commission: Decimal = Decimal(0)
     commissionAsset: str | None = None
     maker: ClassVar[bool] = False  # what a create executes at once, it takes
@@ -226,15 +236,15 @@ class TradeRow(Money, rename={"tradeId": "id"}):
     time: Ms
     commission: Decimal = Decimal(0)
     commissionAsset: str | None = None
-    isMaker: bool = False
-    maker: bool = False
+    isMaker: bool | None = None  # spot
+    maker: bool = False  # futures
 
 
 class OrderReply(Money):
     """An order in a reply to a command or query, of either product. Which keys come depends on the call."""
 
     symbol: str = ""
-    orderId: Id | None = None
+    orderId: Id | Digits | None = None
     clientOrderId: str = ""
     origClientOrderId: str = ""
     status: str = ""
@@ -247,7 +257,8 @@ class OrderReply(Money):
     avgPrice: Decimal | None = None
     cummulativeQuoteQty: Decimal | None = None
     cumQuote: Decimal | None = None
-    reduceOnly: bool | None = None
+    cumBase: Decimal | None = None  # COIN-M
+    reduceOnly: bool | None = None  # futures
     expiryReason: str | None = None
     time: Ms = 0
     transactTime: Ms = 0
@@ -263,13 +274,30 @@ class SpotBalance(Money):
     locked: Decimal
 
 
+class IsolatedPair(msgspec.Struct):
+    symbol: str
+    baseAsset: SpotBalance
+    quoteAsset: SpotBalance
+    enabled: bool = True
+
+
 class SpotAccount(msgspec.Struct):
-    balances: list[SpotBalance]
+    """Spot, cross margin or isolated margin: each has one of these."""
+
+    balances: list[SpotBalance] | None = None
+    userAssets: list[SpotBalance] | None = None
+    assets: list[IsolatedPair] | None = None
 
 
 class FuturesBalance(Money):
+    """Futures have one wallet, portfolio margin has three."""
+
     asset: str
-    balance: Decimal
+    balance: Decimal | None = None
+    crossMarginFree: Decimal | None = None
+    crossMarginLocked: Decimal | None = None
+    umWalletBalance: Decimal | None = None
+    cmWalletBalance: Decimal | None = None
 
 
 class PositionRow(Money):
@@ -338,6 +366,7 @@ class ExecutionReport(
     expiry: str | int | None = None
     avgPrice: ClassVar[Decimal | None] = None
     cumQuote: ClassVar[Decimal | None] = None
+    cumBase: ClassVar[Decimal | None] = None
     reduceOnly: ClassVar[bool | None] = None
 
 
@@ -365,6 +394,7 @@ class FuturesOrder(Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly
     expiry: str | int | None = None
     cummulativeQuoteQty: ClassVar[Decimal | None] = None
     cumQuote: ClassVar[Decimal | None] = None
+    cumBase: ClassVar[Decimal | None] = None
 
 
 class OrderTradeUpdate(msgspec.Struct):
