@@ -48,6 +48,14 @@ class PrivateListeners:
         for connection in list(self._sockets.get(account.name, ())):
             connection.tell(event)
 
+    def drop(self, account: Account, *, silent: bool) -> int:
+        """Ends the logins of an account: its sockets are closed, or (`silent`) hear nothing more; returns how many."""
+        sockets = list(self._sockets.pop(account.name, ()))
+        for connection in sockets:
+            if not silent:
+                connection.close()
+        return len(sockets)
+
     @property
     def alive(self) -> int:
         """How many sockets are logged in."""
@@ -96,6 +104,10 @@ class PrivateConnection:
         if topic == "execution" and row.get("execType") == "Trade" and self._hears("execution.fast", row):
             fast = {"topic": "execution.fast", "creationTime": event["creationTime"]}
             self._peer.send(encode({**fast, "data": [fast_execution(one) for one in event["data"]]}))
+
+    def close(self) -> None:
+        """Ends the connection from the venue's side."""
+        self._peer.close()
 
     def end(self) -> None:
         """Ends what it listens to."""

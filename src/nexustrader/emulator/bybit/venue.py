@@ -11,6 +11,7 @@ from nexustrader.emulator.bybit import user_events
 from nexustrader.emulator.bybit.accounts import open_account
 from nexustrader.emulator.bybit.categories import CATEGORIES, INVERSE, LINEAR, OPTION, SPOT
 from nexustrader.emulator.bybit.courier import SHUFFLED, Courier
+from nexustrader.emulator.bybit.deeds import BYBIT_DEEDS
 from nexustrader.emulator.bybit.instruments import LISTINGS
 from nexustrader.emulator.bybit.limits import Limiter
 from nexustrader.emulator.bybit.private import PrivateListeners
@@ -21,6 +22,7 @@ from nexustrader.emulator.canned import Replies
 from nexustrader.emulator.market.listing import Listings
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Accounts, AccountSpec
+from nexustrader.emulator.orders.deeds import Deed
 from nexustrader.emulator.orders.past import History
 from nexustrader.emulator.orders.user_feed import UserFeed
 from nexustrader.emulator.venue import EmulatedVenue, FrameRecording, Settings
@@ -45,6 +47,7 @@ class BybitVenue(EmulatedVenue[BybitProduct, BybitSettings]):
     venue_name = "bybit"
     main_product = LINEAR
     replies: ClassVar[Replies] = REPLIES
+    deeds: ClassVar[Mapping[str, Deed]] = BYBIT_DEEDS
 
     def __init__(self, specs: Sequence[AccountSpec], settings: BybitSettings, clock: Clock) -> None:
         self.limiter = Limiter(settings.limit_factor)

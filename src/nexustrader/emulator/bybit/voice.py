@@ -80,6 +80,8 @@ class BybitVoice:
         view = self._view(account)
         events = [self._wallet(view, [asset])]
         if market is not None:
+            if cause == "funding":
+                events.append(self._funding(view, market, change))
             events += [self._position(view, market, index) for index in self._indexes(view, market)]
         self._courier.tell(account, events)
 
@@ -112,6 +114,13 @@ class BybitVoice:
 
     def _execution(self, account: Account, record: OrderRecord, row: Body) -> Body:
         return self._message(f"{account.uid}_{record.symbol}_{self._sequence()}", "execution", row)
+
+    def _funding(self, view: AccountView, market: Market, change: Decimal) -> Body:
+        """Funding comes as an execution without an order."""
+        lots = sum(view.position(market, index).lots for index in self._indexes(view, market))
+        sequence = self._sequence()
+        row = orders.funding_execution(market, lots, change, sequence, self._clock.timestamp_ms())
+        return self._message(f"{view.account.uid}_{market.symbol}_{sequence}", "execution", row)
 
     def _position(self, view: AccountView, market: Market, index: int) -> Body:
         row = accounts.stream_position(view.position(market, index), self._sequence())

@@ -7,6 +7,7 @@ from decimal import Decimal
 from nexustrader.emulator.bybit import ids
 from nexustrader.emulator.bybit.categories import POSITION_INDEXES, SPOT
 from nexustrader.emulator.bybit.encode.numbers import money, price, text
+from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import CLOSE_OUT, ZERO, Execution, OrderRecord
 from nexustrader.sim.types import Side
 
@@ -182,6 +183,45 @@ def stream_execution(record: OrderRecord, fill: Execution, mark: Decimal, sequen
         **execution(record, fill, mark, sequence),
         "isLeverage": "0",
         "execPnl": money(fill.realized),
+    }
+
+
+def funding_execution(market: Market, lots: int, change: Decimal, sequence: int, now_ms: int) -> Body:
+    """Funding as the stream tells it: an execution that has no order of the user's."""
+    listing = market.listing
+    amount = listing.lot * abs(lots)
+    value = abs(market.instrument.value(lots, market.mark))
+    nothing = dict.fromkeys(
+        ("orderLinkId", "createType", "tradeIv", "markIv", "indexPrice", "underlyingPrice", "blockTradeId"),
+        "",
+    )
+    return {
+        **nothing,
+        "category": listing.product,
+        "symbol": listing.symbol,
+        "orderId": ids.trade_id(listing.product, listing.symbol, sequence),
+        "side": "Sell" if lots > 0 else "Buy",
+        "orderPrice": "0",
+        "orderQty": "0",
+        "leavesQty": "0",
+        "orderType": "UNKNOWN",
+        "stopOrderType": "UNKNOWN",
+        "execFee": money(-change),
+        "execId": ids.trade_id(listing.product, listing.symbol, sequence),
+        "execPrice": text(market.mark),
+        "execQty": text(amount),
+        "execType": "Funding",
+        "execValue": money(value),
+        "execTime": str(now_ms),
+        "feeCurrency": listing.settle,
+        "isMaker": False,
+        "feeRate": text((-change / value).quantize(Decimal("1e-8"))) if value else "0",
+        "markPrice": text(market.mark),
+        "closedSize": "",
+        "extraFees": "",
+        "execPnl": "0",
+        "isLeverage": "0",
+        "seq": sequence,
     }
 
 

@@ -46,7 +46,7 @@ def order_request(params: Params, account: BybitAccount, market: Market) -> Orde
     for name in UNSERVED:
         if params.get(name, "0") not in {"", "0"}:
             raise unserved(name)
-    quantity = read.amount(params, "qty")
+    quantity = _quantity(params, account, market)
     price = read.amount(params, "price") if kind == "Limit" else None
     tif = "IOC" if kind == "Market" else read.choice(params, "timeInForce", tuple(CORE_TIFS), "GTC")
     index = _index(params, account, listing)
@@ -91,6 +91,18 @@ def within_bounds(market: Market, side: Side, price: Decimal) -> Decimal:
     if side is Side.BUY:
         return min(price, _on_grid(market.mark * listing.band_up, listing.tick, ROUND_FLOOR))
     return max(price, _on_grid(market.mark * listing.band_down, listing.tick, ROUND_CEILING))
+
+
+def _quantity(params: Params, account: BybitAccount, market: Market) -> Decimal:
+    """The amount; 0 of an order that closes on its trigger means the whole position."""
+    quantity = read.amount(params, "qty")
+    if quantity or not (read.flag(params, "reduceOnly") and read.flag(params, "closeOnTrigger")):
+        return quantity
+    side = POSITION_SIDES[_index(params, account, market.listing)]
+    lots = abs(account.ledger.position_lots(market.key, side))
+    if not lots:
+        raise refusal(110017)
+    return min(market.instrument.amount(lots), market.listing.max_amount)
 
 
 def _index(params: Params, account: BybitAccount, listing: Listing) -> int:
