@@ -52,18 +52,15 @@ class Reply:
         return list(self.result["list"])
 
 
-class MemorySocket:
+class MemoryPeer:
     """A peer in memory: `frames` is what it was sent."""
 
-    def __init__(self, venue: MemoryBybit, path: str) -> None:
+    def __init__(self, venue: MemoryBybit) -> None:
         self.address = "memory"
         self.opened_ms = venue.clock.timestamp_ms()
         self.closed = False
         self.frames: list[bytes] = []
-        self._venue = venue
-        opened = venue.service.open(path, self)
-        assert isinstance(opened, Socket), opened
-        self.socket = opened
+        self.socket: Socket | None = None
 
     def send(self, data: bytes) -> None:
         if not self.closed:
@@ -75,9 +72,22 @@ class MemorySocket:
     def abort(self) -> None:
         if not self.closed:
             self.closed = True
-            self.socket.end()
+            if self.socket is not None:
+                self.socket.end()
+
+
+class MemorySocket(MemoryPeer):
+    """An open socket."""
+
+    def __init__(self, venue: MemoryBybit, path: str) -> None:
+        super().__init__(venue)
+        self._venue = venue
+        opened = venue.service.open(path, self)
+        assert isinstance(opened, Socket), opened
+        self.socket = opened
 
     def say(self, message: object) -> None:
+        assert self.socket is not None
         self.socket.on_text(message if isinstance(message, str) else json.dumps(message))
 
     def take(self, topic: str | None = None) -> list[Any]:
@@ -192,6 +202,10 @@ class MemoryBybit:
 
     def socket(self, path: str) -> MemorySocket:
         return MemorySocket(self, f"/v5/{path}")
+
+    def socket_peer(self) -> MemoryPeer:
+        """A peer that is not connected."""
+        return MemoryPeer(self)
 
     def private(self, *topics: str) -> MemorySocket:
         """A private socket that hears these topics, by default all."""

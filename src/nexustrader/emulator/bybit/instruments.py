@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nexustrader.emulator.bybit.categories import INVERSE, LINEAR, OPTION, SPOT
 from nexustrader.emulator.market.listing import Listing, Listings
+from nexustrader.sim.types import Kind
 
 Body = dict[str, object]
 
@@ -17,6 +18,10 @@ LEVERAGE_MAX = 100
 PRICE_LIMIT_X, PRICE_LIMIT_Y = Decimal("0.05"), Decimal("0.1")
 POST_ONLY_FACTOR = 5  # so much more may a post-only order hold on spot
 QUOTE_PRECISION = Decimal("0.0000001")
+
+
+# Options are reckoned as linear contracts: their premium is profit and loss.
+_KINDS: dict[str, Kind] = {SPOT: "spot", LINEAR: "linear", INVERSE: "inverse", OPTION: "linear"}
 
 
 class _Size(NamedTuple):
@@ -36,7 +41,7 @@ def _listing(
         product=category,
         symbol=symbol,
         key=f"{category}:{symbol}",
-        kind={SPOT: "spot", INVERSE: "inverse"}.get(category, "linear"),  # type: ignore[arg-type]
+        kind=_KINDS[category],
         base=coins[0],
         quote=coins[1],
         settle=coins[2],

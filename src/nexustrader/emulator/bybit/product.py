@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexustrader.emulator.bybit.conditionals import Conditionals
-from nexustrader.emulator.bybit.hub import Hub
-from nexustrader.emulator.bybit.publisher import Publisher
 from nexustrader.emulator.bybit.rules import RULES
+from nexustrader.emulator.bybit.sockets.hub import Hub
+from nexustrader.emulator.bybit.sockets.publisher import Publisher
 from nexustrader.emulator.bybit.voice import BybitVoice
 from nexustrader.emulator.faults import FaultPlan
 from nexustrader.emulator.market.listing import Listing

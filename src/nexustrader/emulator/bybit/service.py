@@ -6,10 +6,10 @@ from urllib.parse import parse_qs
 
 from nexustrader.emulator.bybit.categories import CATEGORIES
 from nexustrader.emulator.bybit.gate import Gate
-from nexustrader.emulator.bybit.hub import PublicConnection
-from nexustrader.emulator.bybit.private import PrivateConnection
 from nexustrader.emulator.bybit.rest import Rest
-from nexustrader.emulator.bybit.trade import TradeConnection
+from nexustrader.emulator.bybit.sockets.hub import PublicConnection
+from nexustrader.emulator.bybit.sockets.private import PrivateConnection
+from nexustrader.emulator.bybit.sockets.trade import TradeConnection
 from nexustrader.emulator.bybit.venue import BybitVenue
 from nexustrader.emulator.faults import CONNECT
 from nexustrader.emulator.peer import Conduct, Peer, Socket

@@ -10,13 +10,13 @@ from typing import ClassVar
 from nexustrader.emulator.bybit import user_events
 from nexustrader.emulator.bybit.accounts import open_account
 from nexustrader.emulator.bybit.categories import CATEGORIES, INVERSE, LINEAR, OPTION, SPOT
-from nexustrader.emulator.bybit.courier import SHUFFLED, Courier
 from nexustrader.emulator.bybit.deeds import BYBIT_DEEDS
 from nexustrader.emulator.bybit.instruments import LISTINGS
 from nexustrader.emulator.bybit.limits import Limiter
-from nexustrader.emulator.bybit.private import PrivateListeners
 from nexustrader.emulator.bybit.product import BybitProduct
 from nexustrader.emulator.bybit.refusals import REPLIES
+from nexustrader.emulator.bybit.sockets.courier import SHUFFLED, Courier
+from nexustrader.emulator.bybit.sockets.private import PrivateListeners
 from nexustrader.emulator.bybit.voice import BybitVoice
 from nexustrader.emulator.canned import Replies
 from nexustrader.emulator.market.listing import Listings

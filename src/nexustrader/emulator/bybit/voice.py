@@ -11,9 +11,9 @@ from typing import cast
 
 from nexustrader.emulator.bybit.accounts import AccountView, BybitAccount
 from nexustrader.emulator.bybit.categories import POSITION_INDEXES
-from nexustrader.emulator.bybit.courier import Courier
 from nexustrader.emulator.bybit.encode import account as accounts
 from nexustrader.emulator.bybit.encode import orders
+from nexustrader.emulator.bybit.sockets.courier import Courier
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account
 from nexustrader.emulator.orders.records import CLOSE_OUT, Execution, OrderRecord

@@ -11,7 +11,7 @@ from nexustrader.emulator.bybit.handlers import params as read
 from nexustrader.emulator.bybit.handlers.operation import Body, Call
 from nexustrader.emulator.bybit.handlers.pages import page
 from nexustrader.emulator.bybit.instruments import instrument
-from nexustrader.emulator.bybit.topics import BOOK
+from nexustrader.emulator.bybit.sockets.topics import BOOK
 from nexustrader.emulator.market.market import FUNDING_INTERVAL_MS, FUNDING_RATE, Market
 from nexustrader.sim.money import plain
 
@@ -42,7 +42,7 @@ def instruments_info(call: Call) -> Body:
     if params.get("status", "Trading") != "Trading":
         rows = []
     if category == SPOT:
-        return {"category": category, "list": [instrument(one) for one in rows]}
+        return {"category": category, "list": [instrument(one) for one in rows], "nextPageCursor": ""}
     limit = read.limit(params, INSTRUMENTS, INSTRUMENTS_MAX)
     shown, cursor = page(rows, limit, params.get("cursor", ""), lambda one: one.symbol)
     return {

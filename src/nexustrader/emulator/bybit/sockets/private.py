@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from nexustrader.emulator.bybit import frames
 from nexustrader.emulator.bybit.categories import CATEGORIES
 from nexustrader.emulator.bybit.encode.orders import fast_execution
 from nexustrader.emulator.bybit.errors import BybitError, refusal
-from nexustrader.emulator.bybit.frames import PRIVATE, Request
 from nexustrader.emulator.bybit.security import check_login
+from nexustrader.emulator.bybit.sockets import frames
+from nexustrader.emulator.bybit.sockets.frames import PRIVATE, Request
 from nexustrader.emulator.faults import SUBSCRIBE, FaultPlan
 from nexustrader.emulator.orders.accounts import Account, Accounts
 from nexustrader.emulator.peer import Peer
@@ -97,9 +97,12 @@ class PrivateConnection:
             handler(self, request)
 
     def tell(self, event: Body) -> None:
-        """Sends a message of a topic that is subscribed; executions to the fast topic, too, in its form."""
+        """Sends a message of a topic that is subscribed; executions to the fast topic, too, in its form.
+
+        A topic that does not exist, which only a fault makes up, is heard by all.
+        """
         topic, row = event["topic"], event["data"][0]
-        if self._hears(topic, row):
+        if self._hears(topic, row) or topic not in TOPICS:
             self._peer.send(encode(event))
         if topic == "execution" and row.get("execType") == "Trade" and self._hears("execution.fast", row):
             fast = {"topic": "execution.fast", "creationTime": event["creationTime"]}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from nexustrader.emulator.bybit.topics import BOOK, Topic
+from nexustrader.emulator.bybit.sockets.topics import BOOK, Topic
 from nexustrader.emulator.faults import FaultPlan
 from nexustrader.emulator.market.market import Market, TextLevel
 from nexustrader.emulator.market.streams import Stream

@@ -10,8 +10,8 @@ from nexustrader.emulator.bybit.errors import BybitError, bad, refusal
 from nexustrader.emulator.bybit.gate import Gate, Served
 from nexustrader.emulator.bybit.handlers import params as read
 from nexustrader.emulator.bybit.handlers.operations import TRADE
-from nexustrader.emulator.bybit.private import login
 from nexustrader.emulator.bybit.security import check_time
+from nexustrader.emulator.bybit.sockets.private import login
 from nexustrader.emulator.errors import VenueError
 from nexustrader.emulator.frames import deliver
 from nexustrader.emulator.gate import Outcome

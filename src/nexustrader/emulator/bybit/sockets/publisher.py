@@ -8,8 +8,8 @@ import msgspec
 
 from nexustrader.emulator.bybit.categories import FUTURES, INTERVALS_MS, OPTION
 from nexustrader.emulator.bybit.encode import market as words
-from nexustrader.emulator.bybit.hub import Hub, TopicStream
-from nexustrader.emulator.bybit.topics import KLINE, PRICE_LIMIT, TICKERS, TRADES
+from nexustrader.emulator.bybit.sockets.hub import Hub, TopicStream
+from nexustrader.emulator.bybit.sockets.topics import KLINE, PRICE_LIMIT, TICKERS, TRADES
 from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
 from nexustrader.emulator.market.streams import Listener
 from nexustrader.kernel.ports import Clock, TimerHandle

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from nexustrader.emulator.bybit import frames
-from nexustrader.emulator.bybit.books import BookStream
 from nexustrader.emulator.bybit.categories import SPOT
-from nexustrader.emulator.bybit.frames import Request
-from nexustrader.emulator.bybit.topics import BOOK, TICKERS, Topic, parse_topic
+from nexustrader.emulator.bybit.sockets import frames
+from nexustrader.emulator.bybit.sockets.books import BookStream
+from nexustrader.emulator.bybit.sockets.frames import Request
+from nexustrader.emulator.bybit.sockets.topics import BOOK, TICKERS, Topic, parse_topic
 from nexustrader.emulator.faults import SUBSCRIBE, FaultPlan
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.market.streams import Listener, Stream
