@@ -376,6 +376,31 @@ def test_a_feed_is_alive_and_stale(world: MemoryBybit) -> None:
     assert socket.take()[0]["data"]["b"][0][0] == "60000.00"
 
 
+def test_updates_of_a_book_are_crossed_or_come_in_another_order(world: MemoryBybit) -> None:
+    socket = world.socket("public/linear")
+    socket.subscribe("orderbook.50.BTCUSDT")
+    world.inject("cross_push", product="linear")
+    world.move("60010.0", "60010.1")
+    world.wait(100)
+    (crossed,) = socket.take()
+    assert ["60010.10", "0.001"] in crossed["data"]["b"]
+    world.inject("swap_push", product="linear")
+    for price in (60_020, 60_030):
+        world.move(f"{price}.0", f"{price}.1")
+        world.wait(100)
+    later, earlier = socket.take()
+    assert later["data"]["u"] == earlier["data"]["u"] + 1
+
+
+def test_a_book_that_is_asked_for_is_an_old_one(world: MemoryBybit) -> None:
+    world.move("60010.0", "60010.1")
+    world.inject("old_snapshot", n=1)
+    about = {"category": "linear", "symbol": "BTCUSDT"}
+    old, new = (world.get("market/orderbook", signed=False, **about).result for _ in range(2))
+    assert (old["b"][0][0], new["b"][0][0]) == ("60000.00", "60010.00")
+    assert old["u"] == new["u"] - 1
+
+
 def test_market_data_bursts(world: MemoryBybit) -> None:
     socket = world.socket("public/linear")
     socket.subscribe("publicTrade.BTCUSDT")

@@ -58,11 +58,11 @@ def orderbook(call: Call) -> Body:
     usual, most = DEPTHS.get(category, FUTURES_DEPTHS)
     limit = read.limit(call.params, usual, most)
     told = call.product.hub.books.get(f"{BOOK}.{FULL_DEPTH}.{market.symbol}")
-    if told is not None:
+    old = call.strike("old_snapshot")
+    if told is not None and old is None:
         bids, asks, update_id = told.bids[:limit], told.asks[:limit], told.update_id
     else:
-        bids, asks = market.depth(limit)
-        update_id = market.update_id
+        update_id, bids, asks = market.book(limit, 0 if old is None else old.n)
     return {
         "s": market.symbol,
         "b": bids,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from nexustrader.emulator.bybit.sockets.topics import BOOK, Topic
-from nexustrader.emulator.faults import FaultPlan
+from nexustrader.emulator.faults import PUSH, FaultPlan
 from nexustrader.emulator.market.market import Market, TextLevel
 from nexustrader.emulator.market.streams import Stream
 
@@ -57,7 +57,15 @@ class BookStream(Stream):
         if self._depth == 1:
             self.push(self.snapshot(now_ms))
         elif changed_bids or changed_asks:
-            self.push(self._message("delta", changed_bids, changed_asks, now_ms))
+            self.push(self._message("delta", self._crossed(changed_bids), changed_asks, now_ms))
+
+    def _crossed(self, bids: list[TextLevel]) -> list[TextLevel]:
+        """The changed bids; where a fault says so, with one as good as the best ask."""
+        if not self.faults.pending or not self.asks:
+            return bids
+        if self.faults.take(PUSH, ("cross_push",), **self.about) is None:
+            return bids
+        return [*bids, (self.asks[0][0], self._market.amounts.text(1))]
 
     def _levels(self) -> tuple[list[TextLevel], list[TextLevel]]:
         return self._market.depth(self._depth)
