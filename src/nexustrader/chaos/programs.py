@@ -30,6 +30,7 @@ def config_of(plan: Plan, entropy: Entropy) -> Config:
     """A fresh Config with a fresh strategy. Raises EngineBuildError for a program that chaos cannot run."""
     side = VENUES[plan.venue]
     exchange, account_type = side.exchange, side.account_types[plan.market]
+    trading_type = side.trading_type(plan.market)
     settings.overlay(exchange.name, API_KEY, SECRET)
     if plan.program is not None:
         return _program(Path(plan.program))
@@ -42,7 +43,7 @@ def config_of(plan: Plan, entropy: Entropy) -> Config:
         ),
         basic_config={exchange: BasicConfig(settings_key=f"{exchange.name}.CHAOS")},
         public_conn_config={exchange: [PublicConnectorConfig(account_type=account_type)]},
-        private_conn_config={exchange: [PrivateConnectorConfig(account_type=account_type)]},
+        private_conn_config={exchange: [PrivateConnectorConfig(account_type=trading_type)]},
         reconcile=ReconcileConfig(foreign_orders=_others(plan)),
         risk=RiskConfig(symbols={symbol: SymbolLimits(position_max=POSITION_LIMIT)}),
     )

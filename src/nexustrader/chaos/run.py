@@ -172,7 +172,7 @@ class Run:
         shard = shard_of(config.strategy_id, config.user_id)
         side, truths = self.side, {}
         for connector in config.private_conn_config.get(side.exchange, ()):
-            product = side.product_of(connector.account_type)
+            product = side.product_of(connector.account_type, self.plan.market)
             key = account_key(side.exchange, connector.account_type, connector.account)
             truths[key] = Truth(self.venue.products[product], side.suffixes[product], account, shard)
         return truths

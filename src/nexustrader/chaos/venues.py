@@ -11,10 +11,14 @@ from nexustrader.constants import AccountType, ExchangeType
 from nexustrader.emulator.binance.service import BinanceService
 from nexustrader.emulator.binance.topics import SPOT, USDM
 from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
+from nexustrader.emulator.bybit.accounts import WALLET
+from nexustrader.emulator.bybit.categories import LINEAR
+from nexustrader.emulator.bybit.service import BybitService
+from nexustrader.emulator.bybit.venue import BybitSettings, BybitVenue
 from nexustrader.emulator.orders.accounts import AccountSpec
 from nexustrader.emulator.service import Service
 from nexustrader.emulator.venue import AnyVenue
-from nexustrader.exchange import BinanceAccountType
+from nexustrader.exchange import BinanceAccountType, BybitAccountType
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.ports import Clock
 
@@ -29,16 +33,27 @@ Build = Callable[[int, int, Clock, Entropy], tuple[AnyVenue, Service]]
 class VenueSide(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `build` takes seed, reach of stale answers in ms, clock and entropy.
 
-    `account_types` and `suffixes` (what our symbols end with) are by the emulator's products.
+    `account_types` and `suffixes` (what our symbols end with) are by the emulator's products. Where `unified` is
+    given, that one account trades all of them.
     """
 
     exchange: ExchangeType
     build: Build
     account_types: Mapping[str, AccountType]
     suffixes: Mapping[str, str]
+    unified: AccountType | None = None
 
-    def product_of(self, account_type: AccountType) -> str:
-        """The emulator's product behind one of our account types; futures for any that is no spot."""
+    def trading_type(self, product: str) -> AccountType:
+        """The account type by which a product is traded."""
+        return self.unified or self.account_types[product]
+
+    def product_of(self, account_type: AccountType, market: str) -> str:
+        """The emulator's product behind one of our account types; futures for any that is no spot.
+
+        Of a unified account only the `market` that a run trades is looked at.
+        """
+        if account_type is self.unified:
+            return market
         is_spot = getattr(account_type, "is_spot", False)
         return next(
             name for name, one in self.account_types.items() if getattr(one, "is_spot", False) == is_spot
@@ -58,11 +73,28 @@ def _binance(seed: int, history_ms: int, clock: Clock, entropy: Entropy) -> tupl
     return venue, BinanceService(venue)
 
 
+def _bybit(seed: int, history_ms: int, clock: Clock, entropy: Entropy) -> tuple[AnyVenue, Service]:  # noqa: ARG001 — nothing secret is drawn here
+    balances = {WALLET: {"USDT": Decimal(100_000), "BTC": Decimal(2), "BNB": Decimal(100)}}
+    settings = BybitSettings(
+        seed=seed, symbols=SYMBOLS, step_ms=MARKET_STEP_MS, push_ms=MARKET_STEP_MS, history_ms=history_ms
+    )
+    spec = AccountSpec(api_key=API_KEY, secret=SECRET, balances=balances)
+    venue = BybitVenue([spec], settings, clock)
+    return venue, BybitService(venue)
+
+
 VENUES = {
     "binance": VenueSide(
         exchange=ExchangeType.BINANCE,
         build=_binance,
         account_types={SPOT: BinanceAccountType.SPOT, USDM: BinanceAccountType.USD_M_FUTURE},
         suffixes={SPOT: ".BINANCE", USDM: "-PERP.BINANCE"},
+    ),
+    "bybit": VenueSide(
+        exchange=ExchangeType.BYBIT,
+        build=_bybit,
+        account_types={SPOT: BybitAccountType.SPOT, LINEAR: BybitAccountType.LINEAR},
+        suffixes={SPOT: ".BYBIT", LINEAR: "-PERP.BYBIT"},
+        unified=BybitAccountType.UNIFIED,
     ),
 }

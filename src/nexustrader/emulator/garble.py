@@ -9,7 +9,7 @@ OVERSIZED_BYTES = 4_194_304
 PAGE = b"<html><head><title>Attention Required</title></head><body><h1>Please wait</h1></body></html>"
 
 _NUMBER = re.compile(rb'(?<=:)"?-?\d+(?:\.\d+)?"?')
-_ENUM = re.compile(rb'"(status|type|side|timeInForce|X|x)":"[^"]*"')
+_ENUM = re.compile(rb'"(status|type|side|timeInForce|X|x|orderStatus|orderType)":"[^"]*"')
 
 
 def _oversized(body: bytes) -> bytes:

@@ -17,10 +17,14 @@ OnText = Callable[[str], None]
 
 
 class Conduct(msgspec.Struct, frozen=True, kw_only=True):
-    """What the venue does and demands on its WebSockets."""
+    """What the venue does and demands on its WebSockets.
 
-    ping_interval_ms: int
-    pong_timeout_ms: int
+    Without a `ping_interval_ms` it does not ping; with `idle_ms` it cuts who says nothing for so long.
+    """
+
+    ping_interval_ms: int | None = None
+    pong_timeout_ms: int = 0
+    idle_ms: int | None = None
     life_ms: int = 86_400_000
     messages_per_s_max: int | None = None
 
@@ -62,7 +66,7 @@ class Pulse:
         self._conduct = conduct
         self._clock = clock
         self._ping = ping
-        self._last_pong_ms = peer.opened_ms
+        self._last_pong_ms = self._last_heard_ms = peer.opened_ms
         self._timer: TimerHandle | None = None
         self._second = 0
         self._messages = 0
@@ -83,6 +87,7 @@ class Pulse:
 
     def may_speak(self) -> bool:
         """Counts one message of the client; False for one too many, which has closed the connection."""
+        self._last_heard_ms = self._clock.timestamp_ms()
         limit = self._conduct.messages_per_s_max
         if limit is None:
             return True
@@ -99,10 +104,17 @@ class Pulse:
         if now_ms - opened_ms >= conduct.life_ms:
             self._peer.close(CLOSE_GOING_AWAY)
             return
-        if now_ms - self._last_pong_ms > conduct.ping_interval_ms + conduct.pong_timeout_ms:
+        if conduct.idle_ms is not None and now_ms - self._last_heard_ms >= conduct.idle_ms:
             self._peer.abort()
             return
-        if now_ms > opened_ms:
-            self._ping(str(now_ms).encode())
-        next_ms = min(now_ms + conduct.ping_interval_ms, opened_ms + conduct.life_ms)
+        next_ms = opened_ms + conduct.life_ms
+        if conduct.idle_ms is not None:
+            next_ms = min(next_ms, self._last_heard_ms + conduct.idle_ms)
+        if conduct.ping_interval_ms is not None:
+            if now_ms - self._last_pong_ms > conduct.ping_interval_ms + conduct.pong_timeout_ms:
+                self._peer.abort()
+                return
+            if now_ms > opened_ms:
+                self._ping(str(now_ms).encode())
+            next_ms = min(next_ms, now_ms + conduct.ping_interval_ms)
         self._timer = self._clock.call_at(next_ms * NS_PER_MS, self._beat)

@@ -189,8 +189,7 @@ class EmulatedVenue(ABC, Generic[P_co, S_co]):
         """
         check(fault)
         self.replies.check(fault)
-        for product in self.products.values():
-            product.reach_back(fault.lag_ms)
+        self._reach_back(fault.lag_ms)
         deed = self.deeds.get(fault.action)
         if deed is None:
             self.faults.add(fault)
@@ -199,6 +198,11 @@ class EmulatedVenue(ABC, Generic[P_co, S_co]):
         for _ in range(struck):
             self.faults.note(fault.action)
         return struck
+
+    def _reach_back(self, span_ms: int) -> None:
+        """Lets stale answers reach back so far, from now on."""
+        for product in self.products.values():
+            product.reach_back(span_ms)
 
     def disconnect(self, kind: str) -> int:
         """Cuts the connections of one kind, or all; returns how many."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 VENUES = {
     "binance": "nexustrader.emulator.binance.emulator:BinanceEmulator",
+    "bybit": "nexustrader.emulator.bybit.emulator:BybitEmulator",
 }
 DEFAULT_VENUES = ("binance",)
 

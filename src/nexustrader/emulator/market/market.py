@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from nexustrader.emulator.market.candles import Candles, PricePath
+from nexustrader.emulator.market.candles import Candle, Candles, PricePath
 from nexustrader.emulator.market.grid import Grid
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.kernel.entropy import Entropy
@@ -25,7 +25,9 @@ UPDATES_KEPT_MAX = 100  # how far back a book can be told
 PATH_VALUE_PER_MINUTE = 500_000  # quote volume of the candles before the start
 FIRST_UPDATE_ID = 1_000_000_001
 FIRST_TRADE_ID = 100_000_001
-FUNDING_INTERVAL_MS = 8 * 3_600_000
+HOUR_MS = 3_600_000
+DAY_HOURS = 24
+FUNDING_INTERVAL_MS = 8 * HOUR_MS
 FUNDING_RATE = "0.00010000"
 
 TextLevel = Sequence[str]
@@ -120,6 +122,7 @@ class Market:
         self.touch = Touch(price, 0, price + 1, 0)
         self.audience: Audience | None = None
         self.on_events: Callable[[list[MatchEvent]], None] = lambda _: None
+        self.on_moved: Callable[[Market], None] = lambda _: None  # a trade, or another touch
         self._bids, self._asks = ExternalSide(), ExternalSide()
         self._past: deque[_Past] = deque(maxlen=UPDATES_KEPT_MAX)
 
@@ -155,6 +158,13 @@ class Market:
         """The same update with a bid as good as the best ask: what a faulty feed tells."""
         best_ask = abs(self._asks.best() or self.touch.ask)
         return update._replace(bids=[*update.bids, self._level_text(best_ask, 1)])
+
+    def day(self, now_ms: int) -> Candle:
+        """The last 24 hours as one bar, made of full hours and the one that runs."""
+        first, *later = self.candles.window(HOUR_MS, DAY_HOURS, None, None, now_ms)
+        for bar in later:
+            first.merge(bar)
+        return first
 
     def check_invariants(self) -> list[str]:
         """What is wrong inside, as texts."""
@@ -215,6 +225,7 @@ class Market:
         self.touch, self.touch_id = touch, update_id
         if self.audience is not None:
             self.audience.on_touch(self)
+        self.on_moved(self)
 
     def refresh_touch(self) -> None:
         """Takes best bid and ask from the book and tells them if they changed."""
@@ -248,6 +259,7 @@ class Market:
             self.audience.on_trade(self, trade)
         if events:
             self.on_events(events)
+        self.on_moved(self)
         return trade
 
     def next_funding_ms(self, now_ms: int) -> int:

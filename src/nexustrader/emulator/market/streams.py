@@ -41,13 +41,13 @@ class Stream:
         self.stale = True  # what it tells changed since the last push
         self.bar_open_ms: int | None = None  # klines: open time of the candle pushed last
         self._cadence_ms = cadence_ms
-        self._faults = faults
+        self.faults = faults
         self._last = b""
         self._held: list[bytes] = []  # to come behind the next push
 
     def push(self, payload: bytes) -> None:
         """Sends one payload to everybody who listens."""
-        if self._faults.pending or self._held:
+        if self.faults.pending or self._held:
             held, self._held = self._held, []
             for meddled in [*self._meddled(payload), *held]:
                 self._send(meddled)
@@ -79,7 +79,7 @@ class Stream:
 
     def _meddled(self, payload: bytes) -> list[bytes]:
         """What is sent in the place of a payload."""
-        fault = self._faults.take(PUSH, MEDDLING, **self.about)
+        fault = self.faults.take(PUSH, MEDDLING, **self.about)
         if fault is None:
             return [payload]
         if fault.action == "swap_push":

@@ -69,6 +69,7 @@ class Trading:
         self._records: dict[int, OrderRecord] = {}
         self._open: dict[str, dict[int, OrderRecord]] = {name: {} for name in accounts.by_name}
         self._by_client_id: dict[tuple[str, str, str], OrderRecord] = {}
+        self._used_ids: set[tuple[str, str | None]] = set()  # where ids may not come back
         self._cancel_ids: dict[int, str] = {}
         for market in markets.values():
             market.on_events = self._applier(market)
@@ -80,7 +81,8 @@ class Trading:
         market = self._markets[request.listing.symbol]
         self.rules.check(request, market, len(self.open_orders(account, market.symbol)))
         known = self._by_client_id.get((account.name, market.symbol, request.client_id or ""))
-        if known is not None and (known.is_open or self.rules.client_ids_for_ever):
+        is_used = (account.name, request.client_id) in self._used_ids
+        if (known is not None and known.is_open) or is_used:
             raise self.rules.duplicate()
         lots = self._lots(market, request)
         if lots <= 0:
@@ -337,6 +339,8 @@ class Trading:
     def _keep(self, record: OrderRecord) -> None:
         self._records[record.order_id] = self._open[record.account][record.order_id] = record
         self._by_client_id[record.account, record.symbol, record.client_id] = record
+        if self.rules.client_ids_for_ever:
+            self._used_ids.add((record.account, record.client_id))
 
     def _applier(self, market: Market) -> Callable[[list[MatchEvent]], None]:
         return lambda events: self.apply(market, events)

@@ -6,12 +6,9 @@ from decimal import Decimal
 
 from nexustrader.emulator.binance.topics import INTERVALS_MS, SPOT
 from nexustrader.emulator.market.candles import Candle
-from nexustrader.emulator.market.market import Market
+from nexustrader.emulator.market.market import DAY_HOURS, HOUR_MS, Market
 
 Body = dict[str, object]
-
-HOUR_MS = 3_600_000
-DAY_HOURS = 24
 
 
 def kline_row(market: Market, bar: Candle, length_ms: int) -> list[object]:
@@ -63,10 +60,7 @@ def kline_payload(market: Market, interval: str, bar: Candle, now_ms: int) -> Bo
 
 def day_statistics(market: Market, now_ms: int) -> Body:
     """What GET ticker/24hr says on both products, of the last 24 hours by the hour."""
-    bars = market.candles.window(HOUR_MS, DAY_HOURS, None, None, now_ms)
-    total = bars[0]
-    for bar in bars[1:]:
-        total.merge(bar)
+    total = market.day(now_ms)
     tick = market.listing.tick
     change = tick * (total.close - total.open)
     average = tick * total.quote / total.lots if total.lots else tick * total.close

@@ -1,0 +1,1 @@
+"""What Bybit does on request: the operations, and how their parameters are read."""
