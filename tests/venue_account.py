@@ -27,6 +27,7 @@ from virtual_time import LoopClock, run_virtual
 TYPE = BinanceAccountType.USD_M_FUTURE
 ACCOUNT = "binance:USD_M_FUTURE"
 OID = "17000000000000000042"
+ENDPOINTS = Endpoints("https://venue", "wss://streams", "wss://orders")
 LISTEN_KEY = HttpAnswer(200, {}, b'{"listenKey":"abc"}')
 
 
@@ -38,7 +39,9 @@ def http(status: int, body: dict[str, Any] | bytes, **headers: str) -> HttpAnswe
 class Account:
     """A gateway on a transport in memory; `results` and `facts` are what it delivered."""
 
-    def __init__(self, clock: LoopClock, account_type: AccountType = TYPE) -> None:
+    def __init__(
+        self, clock: LoopClock, account_type: AccountType = TYPE, endpoints: Endpoints = ENDPOINTS
+    ) -> None:
         self.clock = clock
         self.results: list[ev.CommandResult] = []
         self.facts: list[Any] = []
@@ -64,7 +67,7 @@ class Account:
             ACCOUNT,
             VENUE,
             account_type,
-            Endpoints("https://venue", "wss://streams", "wss://orders"),
+            endpoints,
             {SYMBOL: BTC},
             self.session,
             self.transport,

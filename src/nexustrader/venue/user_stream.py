@@ -244,6 +244,8 @@ class ListenTokenStream(PrivateSocketStream):
             for request in venue.listen_token_requests(self._type, balances.body):
                 token = venue.parse_listen_token((await ask(request)).body)
                 await self._dialogue.agree("private events", partial(self._frame, token))
+        except AuthFailed:
+            raise
         except (OutcomeUnknown, RateLimited, VenueRejected, WireError) as error:
             raise NotSent(f"no listen token: {error}") from None
 
