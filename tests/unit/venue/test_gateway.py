@@ -11,8 +11,10 @@ import pytest
 from memory_transport import answers
 from nexustrader.domain.outcome import Conclusion, Route
 from nexustrader.error import NotSent, OutcomeUnknown
+from nexustrader.exchange.binance import VENUE
+from nexustrader.venue.session import RestSession
 from nexustrader.venue.transport import HttpAnswer
-from venue_account import OID, SYMBOL, Account, account_test, http
+from venue_account import OID, SYMBOL, TYPE, Account, account_test, http
 
 
 @account_test
@@ -254,3 +256,29 @@ async def test_a_past_without_end_is_no_answer(a: Account) -> None:
     )
     with pytest.raises(OutcomeUnknown, match="more than 20 pages"):
         await a.gateway.query_fills_since(SYMBOL, 4)
+
+
+@account_test
+async def test_executions_of_other_orders_in_an_answer_are_not_taken_for_the_order(a: Account) -> None:
+    """Some venues can be asked for the executions of all orders only."""
+    row = {"symbol": "BTCUSDT", "price": "1", "qty": "1", "commission": "0", "time": 5}
+    a.orders = lambda _method, _url: HttpAnswer(
+        200, {}, json.dumps([{**row, "id": n, "orderId": 7 + n % 2} for n in range(6)]).encode()
+    )
+    fills = await a.gateway.query_fills(SYMBOL, OID, "7")
+    assert [(fill.eid, fill.oid, fill.fill and fill.fill.trade_id) for fill in fills] == [
+        ("7", OID, "0"),
+        ("7", OID, "2"),
+        ("7", OID, "4"),
+    ]
+
+
+@account_test
+async def test_a_clock_elsewhere_is_read_there(a: Account) -> None:
+    session = RestSession(
+        VENUE, "https://venue", VENUE.server_time_request(TYPE), a.transport, a.clock, a.session.limiter,
+        clock_url="https://clock/",
+    )  # fmt: skip
+    await session.sync_time()
+    assert a.transport.requests[-1] == ("GET", "https://clock/fapi/v1/time")
+    assert session.time.synced_at_ms is not None
