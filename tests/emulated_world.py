@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from nexustrader.chaos.history import History
@@ -13,6 +14,7 @@ from nexustrader.config import BasicConfig, Config, PublicConnectorConfig
 from nexustrader.constants import ExchangeType
 from nexustrader.emulator.binance.service import BinanceService
 from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
+from nexustrader.emulator.orders.accounts import AccountSpec
 from nexustrader.engine import Engine
 from nexustrader.exchange import BinanceAccountType
 from nexustrader.kernel.entropy import Entropy
@@ -39,13 +41,15 @@ def config_of(strategy: Strategy, *account_types: BinanceAccountType, mock: Any 
 class EmulatedWorld:
     """One venue and, in `run`, one strategy on it, which ends by itself."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(
+        self, seed: int = 1, specs: Sequence[AccountSpec] = (), symbols: Sequence[str] = SYMBOLS
+    ) -> None:
         self.loop = SeededLoop(None)
         entropy = Entropy(seed)
         clock = LoopClock(self.loop)
         self.venue = BinanceVenue(
-            [],
-            BinanceSettings(seed=seed, symbols=SYMBOLS, step_ms=STEP_MS, push_ms=STEP_MS),
+            specs,
+            BinanceSettings(seed=seed, symbols=symbols, step_ms=STEP_MS, push_ms=STEP_MS),
             clock,
             entropy.child("keys"),
         )

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from nexustrader.emulator.binance.encode.encode_usdm import MoneyView, PositionView
 from nexustrader.emulator.binance.instruments import ASSETS, LISTINGS
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import LEVERAGE, ZERO, Account, AccountSpec
@@ -21,6 +21,7 @@ from nexustrader.sim.types import Side, SimOrder
 BALANCES = {
     SPOT: {"USDT": Decimal(100_000), "BTC": Decimal(2)},
     USDM: {"USDT": Decimal(100_000)},
+    COINM: {"BTC": Decimal(10), "ETH": Decimal(100)},
 }
 
 
@@ -47,9 +48,10 @@ def spot_balances(account: Account, assets: Iterable[str]) -> dict[str, tuple[De
 class FuturesView:
     """Positions and money of one account as the futures endpoints show them, at the marks of now."""
 
-    def __init__(self, account: Account, markets: Mapping[str, Market]) -> None:
+    def __init__(self, account: Account, markets: Mapping[str, Market], product: str) -> None:
         self.account = account
-        self._ledger = account.ledgers[USDM]
+        self._product = product
+        self._ledger = account.ledgers[product]
         self._markets = markets
         for symbol, market in markets.items():
             self._ledger.set_mark(symbol, market.mark)
@@ -61,7 +63,7 @@ class FuturesView:
         position = ledger.position(symbol)
         mark, leverage = market.mark, ledger.leverage(symbol)
         bids, asks = open_notionals(market, self.account.name)
-        value = listing.lot * position.lots * mark
+        value = market.instrument.value(position.lots, mark)
         margin = initial_margin(value, bids, asks, leverage)
         entry = ledger.entry_price(symbol)
         return PositionView(
@@ -102,9 +104,9 @@ class FuturesView:
                 ),
                 maintenance=self._ledger.maintenance_margin(asset),
                 available=max(ZERO, self._ledger.available(asset)),
-                updated_ms=self.account.updated_ms[USDM],
+                updated_ms=self.account.updated_ms[self._product],
             )
-            for asset in ASSETS[USDM]
+            for asset in ASSETS[self._product]
         ]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _expire_listen_key(venue: AnyVenue, fault: Fault) -> int:
-    keys = cast("BinanceVenue", venue).products[USDM].listen_keys
+    keys = cast("BinanceVenue", venue).products[fault.product or USDM].listen_keys
     return sum(keys.expire(account, silent=fault.how == "silent") for account in accounts_of(venue, fault))
 
 

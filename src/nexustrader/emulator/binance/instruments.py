@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from nexustrader.emulator.binance.instruments_coinm import COINM_ASSETS, COINM_LISTINGS
 from nexustrader.emulator.binance.limits import Rule
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.listing import OPEN_ORDERS_MAX, Listing
 
 PERPETUAL_DELIVERY_MS = 4_133_404_800_000
@@ -95,8 +96,13 @@ LISTINGS: dict[str, dict[str, Listing]] = {
             _usdm("ODDUSDT", "0.025", "2.5", (3, 1), ("0.025", "20000"), ("100000", "50000"), "5", "12.500"),
         )
     },
+    COINM: COINM_LISTINGS,
 }
-ASSETS = {SPOT: ("BTC", "ETH", "SOL", "ODD", "USDT"), USDM: ("USDT", "BTC", "BNB", "ETH", "USDC")}
+ASSETS = {
+    SPOT: ("BTC", "ETH", "SOL", "ODD", "USDT"),
+    USDM: ("USDT", "BTC", "BNB", "ETH", "USDC"),
+    COINM: COINM_ASSETS,
+}
 
 
 def spot_exchange_info(listings: list[Listing], rules: tuple[Rule, ...], now_ms: int) -> dict[str, object]:

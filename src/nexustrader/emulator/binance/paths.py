@@ -6,13 +6,15 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from nexustrader.emulator.binance.topics import MARKET, PRIVATE, PUBLIC, SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, MARKET, PRIVATE, PUBLIC, SPOT, USDM
 
 REST = "rest"
 STREAMS = "streams"
 API = "api"
 
-_PREFIXES = {SPOT: f"/{SPOT}", USDM: f"/{USDM}"}
+_PREFIXES = {product: f"/{product}" for product in (SPOT, USDM, COINM)}
+_API = {SPOT: "api", USDM: "fapi", COINM: "dapi"}
+_SOCKET = {SPOT: ["ws-api", "v3"], USDM: ["ws-fapi", "v1"], COINM: ["ws-dapi", "v1"]}
 _ROUTES = (PUBLIC, MARKET, PRIVATE)
 
 
@@ -27,27 +29,31 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     user_events: dict[str, frozenset[str]] = {}
     return_rate_limits: bool = True
+    is_shared: bool = False  # streams of spot and COIN-M
 
 
 def resolve(path: str, query: str) -> Target | None:
     """Where a request leads, None for nowhere.
 
-    Without a prefix `/ws` and `/stream` are spot's; `/usdm/ws` and `/usdm/stream` are the unrouted form, which
-    serves the public route alone.
+    Without a prefix `/ws` and `/stream` are spot's and COIN-M's; `/usdm/ws` and `/usdm/stream` are the unrouted
+    form, which serves the public route alone.
     """
     for product, prefix in _PREFIXES.items():
         if path.startswith(prefix + "/"):
             return _of_product(product, path.removeprefix(prefix), query)
     first = path.split("/")[1] if "/" in path else ""
-    futures = first in {"fapi", "ws-fapi", *_ROUTES}
-    return _of_product(USDM if futures else SPOT, path, query)
+    product = next((name for name in _API if first in {_API[name], _SOCKET[name][0]}), SPOT)
+    target = _of_product(USDM if first in _ROUTES else product, path, query)
+    if target is not None and target.product == SPOT and target.service == STREAMS:
+        return msgspec.structs.replace(target, is_shared=True)
+    return target
 
 
 def _of_product(product: str, path: str, query: str) -> Target | None:
     parts = [unquote(part) for part in path.split("/")[1:]]
-    if parts[0] == ("api" if product == SPOT else "fapi"):
+    if parts[0] == _API[product]:
         return Target(product=product, service=REST, path=path)
-    if parts == (["ws-api", "v3"] if product == SPOT else ["ws-fapi", "v1"]):
+    if parts == _SOCKET[product]:
         silent = ("returnRateLimits", "false") in parse_qsl(query)
         return Target(product=product, service=API, path=path, return_rate_limits=not silent)
     route = PUBLIC

@@ -7,33 +7,32 @@ from collections.abc import Callable, Mapping
 from nexustrader.emulator.binance import user_events
 from nexustrader.emulator.binance.encode.wire import WIRES
 from nexustrader.emulator.binance.handlers.dead_man import Countdowns
-from nexustrader.emulator.binance.limits import SPOT_RULES, USDM_RULES, Limiter, scaled
+from nexustrader.emulator.binance.limits import Limiter
 from nexustrader.emulator.binance.publisher import Publisher
 from nexustrader.emulator.binance.rules import RULES
 from nexustrader.emulator.binance.streams import Hub
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import SPOT
 from nexustrader.emulator.binance.userdata import (
     LISTEN_KEY_TTL_MS,
+    FuturesVoice,
     ListenKeys,
     SpotSubscriptions,
     SpotVoice,
-    UsdmVoice,
 )
 from nexustrader.emulator.faults import FaultPlan
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.orders.accounts import Account, Accounts
 from nexustrader.emulator.orders.past import History
+from nexustrader.emulator.orders.rules import Voice
 from nexustrader.emulator.orders.user_feed import UserFeed
 from nexustrader.emulator.product import Product
 from nexustrader.emulator.venue import Settings
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.ports import Clock
 
-LIMITS = {SPOT: SPOT_RULES, USDM: USDM_RULES}
-
 
 class BinanceProduct(Product):
-    """Spot or USD-M. `secrets` draws the listen keys."""
+    """Spot, USD-M or COIN-M. `secrets` draws the listen keys."""
 
     def __init__(
         self,
@@ -43,6 +42,7 @@ class BinanceProduct(Product):
         clock: Clock,
         entropy: Entropy,
         settings: Settings,
+        limiter: Limiter,
         *,
         first_prices: Mapping[str, int] | None = None,
         listen_key_ttl_ms: int = LISTEN_KEY_TTL_MS,
@@ -56,7 +56,7 @@ class BinanceProduct(Product):
         )
         self.wire = WIRES[name]
         self.with_averages = with_averages
-        self.limiter = Limiter(scaled(LIMITS[name], settings.limit_factor))
+        self.limiter = limiter
         self.hub = Hub(name, self.faults)
         self.history.reach(settings.history_ms, accounts.by_name.values(), ())
         self.publisher = Publisher(self.hub, self.markets, self.wire, clock, settings.push_ms)
@@ -65,9 +65,10 @@ class BinanceProduct(Product):
         deliver = self.subscriptions.publish if name == SPOT else self.listen_keys.publish
         feed = UserFeed((name,), deliver, clock, self.faults, user_events.about, user_events.alter)
         self.subscriptions.on_listener = self.listen_keys.on_listener = feed.on_listener
-        self.usdm_voice = UsdmVoice(clock, feed.publish)
-        spot_voice = SpotVoice(clock, feed.publish, self.new_id)
-        voice = spot_voice if name == SPOT else self.usdm_voice
+        if name == SPOT:
+            voice: Voice = SpotVoice(clock, feed.publish, self.new_id)
+        else:
+            voice = self.futures_voice = FuturesVoice(name, clock, feed.publish)
         self.begin_trading(RULES[name], voice, feed, self._on_first_fill)
         self.countdowns = Countdowns(clock, self.trading)
 

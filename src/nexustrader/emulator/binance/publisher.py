@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from nexustrader.emulator.binance import topics
-from nexustrader.emulator.binance.encode import market_usdm
-from nexustrader.emulator.binance.encode.wire import MarketWire
+from nexustrader.emulator.binance.encode.wire import FUNDED_WIRES, MarketWire
 from nexustrader.emulator.binance.streams import Hub
 from nexustrader.emulator.binance.topics import INTERVALS_MS
 from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
@@ -90,5 +89,5 @@ class Publisher:
                     stream.push(encode(self._wire.kline(market, interval, bar, now_ms)))
             for stream in self._hub.of(symbol, topics.MARK_PRICE):
                 if stream.is_due(now_ms):
-                    stream.push(encode(market_usdm.mark_price(market, now_ms)))
+                    stream.push(encode(FUNDED_WIRES[self._hub.product].mark_price(market, now_ms)))
         self._timer = self._clock.call_at((now_ms + self._push_ms) * NS_PER_MS, self._tick)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from nexustrader.emulator.binance.errors import ApiError, refusal, rejected
 from nexustrader.emulator.binance.handlers import filters
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import OrderRecord
@@ -98,4 +98,10 @@ class UsdmRules(_Common):
         return refusal(-4116)
 
 
-RULES: dict[str, Rules] = {SPOT: SpotRules(), USDM: UsdmRules()}
+class CoinmRules(UsdmRules):
+    """COIN-M: the rules of USD-M, and ids of a usual size."""
+
+    first_order_id = 333_245_211
+
+
+RULES: dict[str, Rules] = {SPOT: SpotRules(), USDM: UsdmRules(), COINM: CoinmRules()}

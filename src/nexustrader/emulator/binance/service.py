@@ -11,8 +11,8 @@ from nexustrader.emulator.binance.errors import ApiError
 from nexustrader.emulator.binance.gate import Gate
 from nexustrader.emulator.binance.paths import Target, resolve
 from nexustrader.emulator.binance.rest import Rest, refused
-from nexustrader.emulator.binance.streams import StreamConnection
-from nexustrader.emulator.binance.topics import PRIVATE, SPOT, USDM
+from nexustrader.emulator.binance.streams import Crossing, Joined, StreamConnection
+from nexustrader.emulator.binance.topics import COINM, PRIVATE, SPOT, USDM
 from nexustrader.emulator.binance.venue import BinanceVenue
 from nexustrader.emulator.binance.wsapi import Session
 from nexustrader.emulator.faults import CONNECT
@@ -27,11 +27,13 @@ STREAM_CONDUCT = {
     SPOT: Conduct(ping_interval_ms=SPOT_PING_MS, pong_timeout_ms=SPOT_PONG_MS, messages_per_s_max=5),
     USDM: Conduct(ping_interval_ms=USDM_PING_MS, pong_timeout_ms=USDM_PONG_MS, messages_per_s_max=10),
 }
+STREAM_CONDUCT[COINM] = STREAM_CONDUCT[USDM]
 API_CONDUCT = {
     SPOT: Conduct(ping_interval_ms=SPOT_PING_MS, pong_timeout_ms=SPOT_PONG_MS),
     USDM: Conduct(ping_interval_ms=USDM_PING_MS, pong_timeout_ms=USDM_PONG_MS),
 }
-API_CONNECT_WEIGHT = {SPOT: 2, USDM: 5}
+API_CONDUCT[COINM] = API_CONDUCT[USDM]
+API_CONNECT_WEIGHT = {SPOT: 2, USDM: 5, COINM: 5}
 
 
 class BinanceService:
@@ -42,6 +44,7 @@ class BinanceService:
         self._gates = {
             name: Gate(product, venue.accounts, venue.faults) for name, product in venue.products.items()
         }
+        self._crossing = Crossing(venue.products[SPOT].hub, venue.products[COINM].hub)
         self._rest = {name: Rest(gate) for name, gate in self._gates.items()}
 
     def rest(self, call: RestCall) -> RestReply:
@@ -80,7 +83,10 @@ class BinanceService:
         return Session(gate, peer, return_rate_limits=target.return_rate_limits)
 
     def _streams(self, target: Target, peer: Peer) -> StreamConnection:
-        hub, events = self._venue.products[target.product].hub, target.user_events
+        events = target.user_events
+        hub: Joined = self._venue.products[target.product].hub
+        if target.is_shared:
+            hub = self._crossing
         streams = StreamConnection(hub, peer, target.route, combined=target.combined, user_events=events)
         streams.subscribe(target.names)
         return streams

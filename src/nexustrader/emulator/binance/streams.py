@@ -7,6 +7,7 @@ the venue does, and what a client must be able to notice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -28,7 +29,7 @@ class StreamConnection:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Joined,
         connection: Peer,
         route: str,
         *,
@@ -151,6 +152,14 @@ class Subscribed(Stream):
         self.topic = topic
 
 
+class Joined(Protocol):
+    """Where a connection joins streams and leaves them."""
+
+    def join(self, name: str, listener: StreamConnection) -> None: ...
+    def leave(self, name: str, listener: StreamConnection) -> None: ...
+    def strikes(self, action: str, names: Iterable[str]) -> bool: ...
+
+
 class Hub:
     """Who listens to what, of one product. Market streams by symbol and kind, user streams by listen key."""
 
@@ -173,7 +182,7 @@ class Hub:
             subscribed.listeners[listener] = None
             subscribed.stale = True  # whoever joins is shown the book, changed or not
             self.on_first(topic.symbol)
-        elif "@" not in name and listener.route == PRIVATE:
+        elif "@" not in name and (self.product != USDM or listener.route == PRIVATE):
             self._keys.setdefault(name, {})[listener] = None
             self.on_user(name)
 
@@ -221,3 +230,29 @@ class Hub:
     def stream_count(self) -> int:
         """How many market streams somebody listens to."""
         return sum(len(streams) for streams in self._streams.values())
+
+
+class Crossing:
+    """Spot and COIN-M under one address: their hosts call streams by the same paths, and no stream alike.
+
+    Spot has no listen keys any more, so a name without a symbol is one of COIN-M.
+    """
+
+    def __init__(self, spot: Hub, coinm: Hub) -> None:
+        self._spot = spot
+        self._coinm = coinm
+
+    def join(self, name: str, listener: StreamConnection) -> None:
+        """As `Hub.join`."""
+        self._of(name).join(name, listener)
+
+    def leave(self, name: str, listener: StreamConnection) -> None:
+        """As `Hub.leave`."""
+        self._of(name).leave(name, listener)
+
+    def strikes(self, action: str, names: Iterable[str]) -> bool:
+        """As `Hub.strikes`."""
+        return any(self._of(name).strikes(action, [name]) for name in names)
+
+    def _of(self, name: str) -> Hub:
+        return self._coinm if "_" in name.partition("@")[0] or "@" not in name else self._spot

@@ -8,6 +8,9 @@ import msgspec
 
 SPOT = "spot"
 USDM = "usdm"
+COINM = "coinm"
+SAPI = "sapi"  # margin accounts: orders on the spot market
+PAPI = "papi"  # portfolio margin: orders on all three markets
 
 PUBLIC = "public"
 MARKET = "market"
@@ -51,9 +54,14 @@ USDM_ROUTES = {
     MARK_PRICE: MARKET,
 }
 PARTIAL_LEVELS = ("5", "10", "20")
-SPEEDS_MS = {SPOT: {None: 1_000, "100ms": 100}, USDM: {None: 250, "100ms": 100, "500ms": 500}}
+_FUTURES_SPEEDS_MS: dict[str | None, int] = {None: 250, "100ms": 100, "500ms": 500}
+SPEEDS_MS: dict[str, dict[str | None, int]] = {
+    SPOT: {None: 1_000, "100ms": 100},
+    USDM: _FUTURES_SPEEDS_MS,
+    COINM: _FUTURES_SPEEDS_MS,
+}
 # Kline pushes while a candle is open.
-KLINE_CADENCE_MS = {SPOT: 2_000, USDM: 250}
+KLINE_CADENCE_MS = {SPOT: 2_000, USDM: 250, COINM: 250}
 MARK_PRICE_SPEEDS_MS = {None: 3_000, "1s": 1_000}
 
 _NAME = re.compile(
@@ -72,6 +80,8 @@ class Topic(msgspec.Struct, frozen=True):
 
 def parse_topic(product: str, name: str) -> Topic | None:
     """What a stream name asks for; None for a name that the venue accepts and never serves."""
+    if product not in SPEEDS_MS:
+        return None  # user events alone
     match = _NAME.match(name)
     if match is None:
         return None
@@ -88,11 +98,11 @@ def parse_topic(product: str, name: str) -> Topic | None:
         if interval == "1s":
             return Topic(symbol, KLINE, interval, 1_000) if product == SPOT else None
         return Topic(symbol, KLINE, interval, KLINE_CADENCE_MS[product])
-    if kind == MARK_PRICE and product == USDM and arg is None and speed in MARK_PRICE_SPEEDS_MS:
+    if kind == MARK_PRICE and product != SPOT and arg is None and speed in MARK_PRICE_SPEEDS_MS:
         return Topic(symbol, MARK_PRICE, "", MARK_PRICE_SPEEDS_MS[speed])
     return None
 
 
 def route_of(product: str, topic: Topic) -> str:
     """The route on which this topic is pushed."""
-    return PUBLIC if product == SPOT else USDM_ROUTES[topic.kind]
+    return USDM_ROUTES[topic.kind] if product == USDM else PUBLIC

@@ -15,6 +15,7 @@ import msgspec
 
 from nexustrader.emulator.binance.accounts import FuturesView, open_notionals, spot_balances
 from nexustrader.emulator.binance.encode import encode_spot, encode_usdm
+from nexustrader.emulator.binance.encode.order_wire import ORDER_WIRES
 from nexustrader.emulator.binance.errors import refusal
 from nexustrader.emulator.binance.streams import Hub
 from nexustrader.emulator.binance.topics import SPOT, USDM
@@ -97,10 +98,12 @@ class SpotVoice:
         self._publish(account, encode_spot.account_position(balances, now_ms))
 
 
-class UsdmVoice:
-    """ORDER_TRADE_UPDATE; an execution is preceded by TRADE_LITE and ACCOUNT_UPDATE."""
+class FuturesVoice:
+    """ORDER_TRADE_UPDATE; an execution is preceded by ACCOUNT_UPDATE, and on USD-M by TRADE_LITE."""
 
-    def __init__(self, clock: Clock, publish: Publish) -> None:
+    def __init__(self, product: str, clock: Clock, publish: Publish) -> None:
+        self._product = product
+        self._wire = ORDER_WIRES[product]
         self._clock = clock
         self._publish = publish
 
@@ -109,14 +112,14 @@ class UsdmVoice:
 
     def traded(self, account: Account, market: Market, record: OrderRecord, execution: Execution) -> None:
         now_ms = self._clock.timestamp_ms()
-        account.updated_ms[USDM] = account.position_updated_ms[market.symbol] = now_ms
+        account.updated_ms[self._product] = account.position_updated_ms[market.symbol] = now_ms
         forced = record.type == CLOSE_OUT
-        if not forced:
+        if not forced and self._product == USDM:
             self._publish(account, encode_usdm.trade_lite(record, execution, now_ms))
-        position = FuturesView(account, {market.symbol: market}).position(market.symbol)
-        ledger = account.ledgers[USDM]
+        position = FuturesView(account, {market.symbol: market}, self._product).position(market.symbol)
+        ledger = account.ledgers[self._product]
         wallets = {asset: ledger.wallet(asset) for asset in (record.listing.settle, execution.fee_asset)}
-        self._publish(account, encode_usdm.account_update(wallets, [position], now_ms))
+        self._publish(account, self._wire.account_update(wallets, [position], now_ms))
         self._tell(account, market, record, "CALCULATED" if forced else "TRADE", execution)
 
     def canceled(self, account: Account, market: Market, record: OrderRecord, cancel_id: str | None) -> None:
@@ -136,16 +139,18 @@ class UsdmVoice:
         reason = REASONS.get(cause, "DEPOSIT" if change > 0 else "WITHDRAW")
         positions = []
         if market is not None and market.symbol in account.isolated:
-            positions.append(FuturesView(account, {market.symbol: market}).position(market.symbol))
-        account.updated_ms[USDM] = now_ms
-        wallets = {asset: account.ledgers[USDM].wallet(asset)}
-        event = encode_usdm.account_update(wallets, positions, now_ms, reason=reason, change=change)
+            positions.append(
+                FuturesView(account, {market.symbol: market}, self._product).position(market.symbol)
+            )
+        account.updated_ms[self._product] = now_ms
+        wallets = {asset: account.ledgers[self._product].wallet(asset)}
+        event = self._wire.account_update(wallets, positions, now_ms, reason=reason, change=change)
         self._publish(account, event)
 
     def leverage_changed(self, account: Account, symbol: str, leverage: int) -> None:
         """Tells a change of leverage."""
         now_ms = self._clock.timestamp_ms()
-        self._publish(account, encode_usdm.account_config_update(symbol, leverage, now_ms))
+        self._publish(account, self._wire.account_config_update(symbol, leverage, now_ms))
 
     def _tell(
         self,
@@ -157,11 +162,11 @@ class UsdmVoice:
     ) -> None:
         now_ms = self._clock.timestamp_ms()
         open_values = open_notionals(market, account.name)
-        self._publish(account, encode_usdm.order_trade_update(record, kind, open_values, now_ms, execution))
+        self._publish(account, self._wire.order_trade_update(record, kind, open_values, now_ms, execution))
 
 
 class ListenKeys:
-    """Listen keys of USD-M: one per account, alive for an hour after the last sign of life."""
+    """Listen keys of futures: one per account, alive for an hour after the last sign of life."""
 
     def __init__(self, hub: Hub, clock: Clock, entropy: Entropy, ttl_ms: int = LISTEN_KEY_TTL_MS) -> None:
         self._hub = hub

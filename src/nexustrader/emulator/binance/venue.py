@@ -1,4 +1,4 @@
-"""Binance, emulated: spot and USD-M."""
+"""Binance, emulated: spot, USD-M and COIN-M."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import ClassVar
 from nexustrader.emulator.binance.accounts import open_account
 from nexustrader.emulator.binance.deeds import BINANCE_DEEDS
 from nexustrader.emulator.binance.instruments import LISTINGS
+from nexustrader.emulator.binance.limits import SPOT_RULES, USDM_RULES, Limiter, scaled
 from nexustrader.emulator.binance.product import BinanceProduct
 from nexustrader.emulator.binance.refusals import REPLIES
 from nexustrader.emulator.binance.replay import Recording
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.binance.userdata import LISTEN_KEY_TTL_MS
 from nexustrader.emulator.canned import Replies
 from nexustrader.emulator.market.listing import Listings
@@ -54,6 +55,8 @@ class BinanceVenue(EmulatedVenue[BinanceProduct, BinanceSettings]):
         self, listings: Listings, entropy: Entropy, first_prices: Mapping[str, Mapping[str, int]]
     ) -> dict[str, BinanceProduct]:
         settings = self.settings
+        spot = Limiter(scaled(SPOT_RULES, settings.limit_factor))
+        futures = Limiter(scaled(USDM_RULES, settings.limit_factor))  # both count together
         return {
             name: BinanceProduct(
                 name,
@@ -62,17 +65,18 @@ class BinanceVenue(EmulatedVenue[BinanceProduct, BinanceSettings]):
                 self.clock,
                 entropy.child(name),
                 settings,
+                spot if name == SPOT else futures,
                 first_prices=first_prices[name],
                 listen_key_ttl_ms=settings.listen_key_ttl_ms,
                 with_averages=settings.with_averages,
                 faults=self.faults,
                 secrets=self._secrets or Entropy(),
             )
-            for name in (SPOT, USDM)
+            for name in (SPOT, USDM, COINM)
         }
 
     def _more_status(self) -> dict[str, object]:
         return {
-            "listen_keys": self.products[USDM].listen_keys.alive,
+            "listen_keys": sum(product.listen_keys.alive for product in self.products.values()),
             "user_subscriptions": self.products[SPOT].subscriptions.alive,
         }

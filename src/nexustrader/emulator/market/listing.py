@@ -40,6 +40,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     band_up: Decimal
     price_digits: int
     amount_digits: int
+    contract_size: Decimal = Decimal(1)  # what one contract is worth: inverse in quote
+    expiry_ms: int | None = None
     maker: Decimal
     taker: Decimal
     start_price: Decimal
@@ -55,6 +57,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
             lot=self.lot,
             base=self.base,
             quote=self.quote,
+            contract_size=self.contract_size,
             settle=self.settle,
             maker_fee=self.maker,
             taker_fee=self.taker,

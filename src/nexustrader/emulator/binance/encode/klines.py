@@ -21,10 +21,10 @@ def kline_row(market: Market, bar: Candle, length_ms: int) -> list[object]:
         market.prices.text(bar.close),
         market.amounts.text(bar.lots),
         bar.open_ms + length_ms - 1,
-        quote_text(market, bar.quote),
+        turnover_text(market, bar.lots, bar.quote),
         bar.count,
         market.amounts.text(bar.taker_lots),
-        quote_text(market, bar.taker_quote),
+        turnover_text(market, bar.taker_lots, bar.taker_quote),
         "0",
     ]
 
@@ -50,9 +50,9 @@ def kline_payload(market: Market, interval: str, bar: Candle, now_ms: int) -> Bo
             "v": market.amounts.text(bar.lots),
             "n": bar.count,
             "x": now_ms > close_ms,
-            "q": quote_text(market, bar.quote),
+            "q": turnover_text(market, bar.lots, bar.quote),
             "V": market.amounts.text(bar.taker_lots),
-            "Q": quote_text(market, bar.taker_quote),
+            "Q": turnover_text(market, bar.taker_lots, bar.taker_quote),
             "B": "0",
         },
     }
@@ -76,7 +76,7 @@ def day_statistics(market: Market, now_ms: int) -> Body:
         "highPrice": market.prices.text(total.high),
         "lowPrice": market.prices.text(total.low),
         "volume": market.amounts.text(total.lots),
-        "quoteVolume": quote_text(market, total.quote),
+        "quoteVolume": turnover_text(market, total.lots, total.quote),
         "openTime": now_ms - DAY_HOURS * HOUR_MS,
         "closeTime": now_ms,
         "firstId": total.first_id,
@@ -85,8 +85,11 @@ def day_statistics(market: Market, now_ms: int) -> Body:
     }
 
 
-def quote_text(market: Market, quote: int) -> str:
-    """A sum of price × lots as an amount of quote."""
+def turnover_text(market: Market, lots: int, quote: int) -> str:
+    """A sum of price × lots as an amount of quote; of inverse contracts in base, at the average price."""
     listing = market.listing
+    if listing.kind == "inverse":
+        average = listing.tick * quote / lots if lots else Decimal(1)
+        return f"{listing.contract_size * listing.lot * lots / average:.8f}"
     digits = 8 if listing.product == SPOT else listing.price_digits + listing.amount_digits
     return f"{listing.tick * listing.lot * quote:.{digits}f}"

@@ -1,11 +1,11 @@
-"""What the market data encoders of a product offer; `market_spot` and `market_usdm` are the two."""
+"""What the market data encoders of a product offer; there is a module for each product."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from nexustrader.emulator.binance.encode import market_spot, market_usdm
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.encode import market_coinm, market_spot, market_usdm
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.candles import Candle
 from nexustrader.emulator.market.market import Book, DepthUpdate, Market, PublicTrade
 
@@ -33,4 +33,13 @@ class MarketWire(Protocol):
     def ticker_day(self, market: Market, statistics: Body) -> Body: ...
 
 
-WIRES: dict[str, MarketWire] = {SPOT: market_spot, USDM: market_usdm}
+class FundedWire(Protocol):
+    """What the encoders of a futures product offer besides."""
+
+    def mark_price(self, market: Market, now_ms: int) -> Body: ...
+    def premium_index(self, market: Market, now_ms: int) -> Body: ...
+    def funding_rate(self, market: Market, funding_ms: int) -> Body: ...
+
+
+WIRES: dict[str, MarketWire] = {SPOT: market_spot, USDM: market_usdm, COINM: market_coinm}
+FUNDED_WIRES: dict[str, FundedWire] = {USDM: market_usdm, COINM: market_coinm}

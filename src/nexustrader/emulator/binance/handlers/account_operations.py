@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 from nexustrader.emulator.binance.accounts import FuturesView, spot_balances
-from nexustrader.emulator.binance.encode import encode_spot, encode_usdm_account
+from nexustrader.emulator.binance.encode import encode_coinm, encode_spot, encode_usdm_account
 from nexustrader.emulator.binance.encode.encode_usdm import PositionView
 from nexustrader.emulator.binance.encode.encode_usdm_account import NOTIONAL_MAX
+from nexustrader.emulator.binance.encode.market_coinm import pair_of
 from nexustrader.emulator.binance.errors import ApiError, refusal
 from nexustrader.emulator.binance.handlers import requests
 from nexustrader.emulator.binance.handlers.operation import Call
 from nexustrader.emulator.binance.instruments import ASSETS, LISTINGS
 from nexustrader.emulator.binance.limits import ORDERS
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, SPOT
 from nexustrader.emulator.market.listing import LEVERAGE_MAX
 
 SUCCESS = {"code": 200, "msg": "success"}
@@ -90,6 +91,21 @@ def position_risk_v3(call: Call) -> object:
     return [encode_usdm_account.position_v3(view) for view in _positions(call, active=True)]
 
 
+def coinm_balance(call: Call) -> object:
+    """The wallet of every coin."""
+    return [encode_coinm.balance(money) for money in _view(call).moneys()]
+
+
+def coinm_position_risk(call: Call) -> object:
+    """Positions of every contract, or of those of one pair or one coin."""
+    pair, coin = call.params.get("pair"), call.params.get("marginAsset")
+    return [
+        encode_coinm.position(view)
+        for view in _view(call).positions(active=False)
+        if pair in {None, pair_of(view.listing)} and coin in {None, view.listing.settle}
+    ]
+
+
 def set_leverage(call: Call) -> object:
     """Sets the leverage of one symbol."""
     listing = requests.symbol(call.params, call.product.listings)
@@ -98,9 +114,14 @@ def set_leverage(call: Call) -> object:
     assert leverage is not None
     if not 1 <= leverage <= LEVERAGE_MAX:
         raise refusal(-4028, leverage)
-    call.owner.ledgers[USDM].set_leverage(listing.symbol, leverage)
-    call.product.usdm_voice.leverage_changed(call.owner, listing.symbol, leverage)
-    return {"leverage": leverage, "maxNotionalValue": NOTIONAL_MAX, "symbol": listing.symbol}
+    call.owner.ledgers[call.product.name].set_leverage(listing.symbol, leverage)
+    call.product.futures_voice.leverage_changed(call.owner, listing.symbol, leverage)
+    most = (
+        {"maxQty": encode_coinm.MAX_CONTRACTS}
+        if call.product.name == COINM
+        else {"maxNotionalValue": NOTIONAL_MAX}
+    )
+    return {"leverage": leverage, **most, "symbol": listing.symbol}
 
 
 def set_margin_type(call: Call) -> object:
@@ -114,7 +135,7 @@ def set_margin_type(call: Call) -> object:
         raise refusal(-4046)
     if call.product.trading.open_orders(account, listing.symbol):
         raise refusal(-4047)
-    if account.ledgers[USDM].position_lots(listing.symbol):
+    if account.ledgers[call.product.name].position_lots(listing.symbol):
         raise refusal(-4048)
     (account.isolated.add if wanted == "ISOLATED" else account.isolated.discard)(listing.symbol)
     return SUCCESS
@@ -193,7 +214,7 @@ def close_listen_key(call: Call) -> object:
 
 
 def _view(call: Call) -> FuturesView:
-    return FuturesView(call.owner, call.product.markets)
+    return FuturesView(call.owner, call.product.markets, call.product.name)
 
 
 def _positions(call: Call, *, active: bool) -> list[PositionView]:

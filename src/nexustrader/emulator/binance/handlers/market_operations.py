@@ -9,20 +9,21 @@ from collections.abc import Callable
 
 import msgspec
 
-from nexustrader.emulator.binance.encode import market_usdm
 from nexustrader.emulator.binance.encode.klines import day_statistics, kline_row
+from nexustrader.emulator.binance.encode.wire import FUNDED_WIRES
 from nexustrader.emulator.binance.errors import refusal
 from nexustrader.emulator.binance.handlers import requests
 from nexustrader.emulator.binance.handlers.operation import Call, Params
 from nexustrader.emulator.binance.instruments import spot_exchange_info, usdm_exchange_info
-from nexustrader.emulator.binance.topics import INTERVALS_MS, SPOT
+from nexustrader.emulator.binance.instruments_coinm import coinm_exchange_info
+from nexustrader.emulator.binance.topics import COINM, INTERVALS_MS, SPOT, USDM
 from nexustrader.emulator.market.market import FUNDING_INTERVAL_MS, Market, PublicTrade
 
 Body = dict[str, object]
 
 AVERAGE_MINUTES = 5
 FUNDING_LIMIT = 100
-KLINES_MAX = {SPOT: 1_000, "usdm": 1_500}
+KLINES_MAX = {SPOT: 1_000, USDM: 1_500, COINM: 1_500}
 
 
 def ping(call: Call) -> object:
@@ -43,7 +44,8 @@ def exchange_info(call: Call) -> object:
         if "symbol" in call.params or "symbols" in call.params:
             listings = [market.listing for market in _selected(call)]
         return spot_exchange_info(listings, product.limiter.rules, call.now_ms)
-    return usdm_exchange_info(listings, product.limiter.rules, call.now_ms)
+    make = coinm_exchange_info if product.name == COINM else usdm_exchange_info
+    return make(listings, product.limiter.rules, call.now_ms)
 
 
 def depth(call: Call) -> object:
@@ -135,7 +137,7 @@ def ticker_book_with_id(call: Call) -> object:
 
 def premium_index(call: Call) -> object:
     """Mark price, index price and funding."""
-    return _for_each(call, lambda market: market_usdm.premium_index(market, call.now_ms))
+    return _for_each(call, lambda market: FUNDED_WIRES[call.product.name].premium_index(market, call.now_ms))
 
 
 def funding_rate(call: Call) -> object:
@@ -150,7 +152,7 @@ def funding_rate(call: Call) -> object:
     first = last - limit + 1 if start_ms is None else -(-start_ms // FUNDING_INTERVAL_MS)
     last = min(last, first + limit - 1)
     return [
-        market_usdm.funding_rate(market, number * FUNDING_INTERVAL_MS)
+        FUNDED_WIRES[call.product.name].funding_rate(market, number * FUNDING_INTERVAL_MS)
         for number in range(first, last + 1)
         for market in markets
     ]
@@ -200,6 +202,6 @@ def _selected(call: Call) -> list[Market]:
 
 
 def _for_each(call: Call, build: Callable[[Market], Body]) -> object:
-    """One object for one symbol, else a list."""
+    """One object for one symbol, else a list; COIN-M has lists only."""
     bodies = [build(market) for market in _selected(call)]
-    return bodies[0] if "symbol" in call.params else bodies
+    return bodies[0] if "symbol" in call.params and call.product.name != COINM else bodies

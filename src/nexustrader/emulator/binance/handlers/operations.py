@@ -9,7 +9,7 @@ from nexustrader.emulator.binance.handlers import market_operations as market
 from nexustrader.emulator.binance.handlers import order_operations as order
 from nexustrader.emulator.binance.handlers.dead_man import countdown_cancel_all
 from nexustrader.emulator.binance.handlers.operation import KEY, SIGNED, Call, Operation, Params
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 
 Rest = dict[tuple[str, str], Operation]
 Methods = dict[str, Operation]
@@ -163,6 +163,21 @@ REST: dict[str, Rest] = {
     },
 }
 
+# COIN-M has the calls of USD-M under its own path; these are other ones.
+_C_BALANCE = Operation(name="account.balance", handler=account.coinm_balance, security=SIGNED)
+_C_RISK = Operation(name="account.position", handler=account.coinm_position_risk, security=SIGNED)
+_COINM_OWN: Rest = {
+    ("GET", "/dapi/v1/balance"): _C_BALANCE,
+    ("GET", "/dapi/v1/positionRisk"): _C_RISK,
+    ("GET", "/dapi/v1/premiumIndex"): Operation(name="premiumIndex", handler=market.premium_index, weight=10),
+}
+_COINM_LACKS = frozenset({"multiAssetsMargin", "accountConfig", "symbolConfig", "rateLimit/order"})
+REST[COINM] = {
+    (method, path.replace("/fapi/", "/dapi/")): operation
+    for (method, path), operation in REST[USDM].items()
+    if path.startswith("/fapi/v1/") and path.removeprefix("/fapi/v1/") not in _COINM_LACKS
+} | _COINM_OWN
+
 WS: dict[str, Methods] = {
     SPOT: {
         "ping": _PING,
@@ -207,3 +222,8 @@ WS: dict[str, Methods] = {
         "userDataStream.stop": _U_KEY_CLOSE,
     },
 }
+WS[COINM] = {
+    method: operation
+    for method, operation in WS[USDM].items()
+    if method.startswith(("order.", "userDataStream."))
+} | {"account.balance": _C_BALANCE, "account.position": _C_RISK}

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from nexustrader.emulator.binance.encode import encode_spot, encode_usdm
+from nexustrader.emulator.binance.encode import encode_spot
+from nexustrader.emulator.binance.encode.order_wire import ORDER_WIRES
 from nexustrader.emulator.binance.errors import ApiError, error_body, refusal
 from nexustrader.emulator.binance.handlers import requests
 from nexustrader.emulator.binance.handlers.operation import Call
@@ -30,7 +31,8 @@ def place(call: Call) -> object:
     if call.product.name == SPOT:
         return encode_spot.new_order(record, request.response, record.executions, call.now_ms)
     acks = request.response == "ACK" and may_ack
-    encode = encode_usdm.acknowledged if acks else encode_usdm.new_order
+    wire = ORDER_WIRES[call.product.name]
+    encode = wire.acknowledged if acks else wire.new_order
     return encode(record, with_averages=call.product.with_averages)
 
 
@@ -54,7 +56,7 @@ def cancel(call: Call) -> object:
         shown = record
     if cancel_id is not None:
         return encode_spot.canceled(shown, cancel_id, call.now_ms)
-    return encode_usdm.new_order(shown, with_averages=call.product.with_averages)
+    return ORDER_WIRES[call.product.name].new_order(shown, with_averages=call.product.with_averages)
 
 
 def cancel_all(call: Call) -> object:
@@ -87,7 +89,9 @@ def modify(call: Call) -> object:
     call.product.mishaps.before_change(call, record)
     call.product.trading.modify(call.owner, record, price, amount)
     modify_id = requests.integer(params, "modifyId")
-    return encode_usdm.modified(record, modify_id, with_averages=call.product.with_averages)
+    return ORDER_WIRES[call.product.name].modified(
+        record, modify_id, with_averages=call.product.with_averages
+    )
 
 
 def place_batch(call: Call) -> object:
@@ -153,13 +157,14 @@ def my_trades(call: Call) -> object:
         and _within(execution.timestamp_ms, start_ms, end_ms)
     ]
     rows.sort(key=lambda row: row[1].trade_id)
-    encode = encode_spot.trade if call.product.name == SPOT else encode_usdm.trade
+    encode = encode_spot.trade if call.product.name == SPOT else ORDER_WIRES[call.product.name].trade
     page = _page(call, rows, from_start=first_id is not None or start_ms is not None)
     return [encode(record, execution) for record, execution in page]
 
 
 def _order(record: OrderRecord) -> object:
-    return encode_spot.order(record) if record.listing.product == SPOT else encode_usdm.order(record)
+    product = record.listing.product
+    return encode_spot.order(record) if product == SPOT else ORDER_WIRES[product].order(record)
 
 
 def _find(call: Call, missing: int) -> OrderRecord:

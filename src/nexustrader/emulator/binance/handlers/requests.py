@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from nexustrader.emulator.binance.errors import ApiError, refusal
-from nexustrader.emulator.binance.topics import SPOT
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.orders.request import OrderRequest
 from nexustrader.sim.types import SelfTradePrevention, Side, TimeInForce
@@ -32,7 +32,8 @@ FULL_BY_DEFAULT = ("MARKET", "LIMIT")
 CORE_TIFS: dict[str, TimeInForce] = {"GTC": "GTC", "GTX": "GTC", "IOC": "IOC", "FOK": "FOK"}
 
 _DECIMAL = re.compile(DECIMAL_RANGE)
-_IDS = {SPOT: re.compile(r"[a-zA-Z0-9_-]{1,36}\Z"), "usdm": re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")}
+_FUTURES_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
+_IDS = {SPOT: re.compile(r"[a-zA-Z0-9_-]{1,36}\Z"), USDM: _FUTURES_ID, COINM: _FUTURES_ID}
 
 
 def required(params: Params, name: str) -> str:
@@ -143,7 +144,7 @@ def spot_order(params: Params, listings: Mapping[str, Listing]) -> OrderRequest:
 
 
 def usdm_order(params: Params, listings: Mapping[str, Listing]) -> OrderRequest:
-    """A new USD-M order. Raises ApiError naming what is missing, malformed or not allowed."""
+    """A new order of futures. Raises ApiError naming what is missing, malformed or not allowed."""
     listing, side = symbol(params, listings), _side(params)
     kind = required(params, "type")
     if kind in CONDITIONAL_TYPES:
