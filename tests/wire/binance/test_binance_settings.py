@@ -19,7 +19,11 @@ SYMBOL = "BTCUSDT-PERP.BINANCE"
     ("setting", "path", "params"),
     [
         (SetLeverage(SYMBOL, Decimal(7)), "leverage", (("symbol", "BTCUSDT"), ("leverage", "7"))),
-        (SetMarginMode(SYMBOL, Margin.CROSS), "marginType", (("symbol", "BTCUSDT"), ("marginType", "CROSSED"))),
+        (
+            SetMarginMode(SYMBOL, Margin.CROSS),
+            "marginType",
+            (("symbol", "BTCUSDT"), ("marginType", "CROSSED")),
+        ),
         (
             SetMarginMode(SYMBOL, Margin.ISOLATED),
             "marginType",
