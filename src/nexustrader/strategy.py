@@ -189,7 +189,7 @@ class Strategy:
     def subscribe_bookl2(
         self, symbols: Symbols, level: BookLevel, ready_timeout: float = 60, ready: bool = True
     ) -> None:
-        """The best `level` price levels a side, to `on_bookl2`."""
+        """The best `level` price levels a side, to `on_bookl2`; bad books are not told, see `BookL2.ok`."""
         self._subscribe(DataType.BOOKL2, symbols, _level(level).value, ready, ready_timeout)
 
     def subscribe_funding_rate(self, symbols: Symbols, ready_timeout: float = 60, ready: bool = True) -> None:

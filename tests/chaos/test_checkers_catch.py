@@ -15,7 +15,7 @@ import pytest
 
 from nexustrader._engine.core import EngineCore
 from nexustrader.chaos import suite
-from nexustrader.chaos.faults import FAULTS, Strike
+from nexustrader.chaos.faults import BOOK_FAULTS, FAULTS, Strike
 from nexustrader.chaos.plan import Outcome, Plan
 from nexustrader.chaos.programs import PRESSING_EVERY
 from nexustrader.chaos.run import Run
@@ -31,6 +31,8 @@ from nexustrader.execution.oms import News, OrderManager
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.portfolio.portfolio import Portfolio
 from nexustrader.risk.gate import Gate
+from nexustrader.venue import book_feed
+from nexustrader.venue.local_book import BookChange, LocalBook, Todo
 
 RUNS_MAX = 12
 SEEDS = range(5_000, 5_000 + RUNS_MAX * PRESSING_EVERY)
@@ -186,6 +188,37 @@ def reads_no_idempotency_keys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderManager, "_restore_submit", OrderManager.know)
 
 
+# -- books ---------------------------------------------------------------------------------------------------
+
+
+def passes_over_a_gap(patch: pytest.MonkeyPatch) -> None:
+    follow = LocalBook._follow
+
+    def broken(self: LocalBook, change: BookChange) -> Todo:
+        return follow(self, msgspec.structs.replace(change, after=min(change.after, self.last)))
+
+    patch.setattr(LocalBook, "_follow", broken)
+
+
+def joins_a_snapshot_that_is_too_old(patch: pytest.MonkeyPatch) -> None:
+    begin = LocalBook._begin
+
+    def broken(self: LocalBook, snapshot: BookChange) -> Todo:
+        last = max([snapshot.last, *(change.after for change in self._held)])
+        return begin(self, msgspec.structs.replace(snapshot, last=last))
+
+    patch.setattr(LocalBook, "_begin", broken)
+
+
+def shows_a_crossed_book(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LocalBook, "_fault", lambda _self: "")
+    patch.setattr(book_feed, "_is_crossed", lambda _book: False)
+
+
+def never_asks_again_for_a_broken_book(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LocalBook, "_remedy", Todo.NOTHING)
+
+
 # -- strikes that go for the spot ----------------------------------------------------------------------------
 
 
@@ -214,7 +247,15 @@ DEFECTS = (
     Defect(reads_no_refused_cancels, "I22", ("F11",)),
     Defect(reads_no_positions, "I22"),
     Defect(reads_no_idempotency_keys, "I22"),
+    Defect(passes_over_a_gap, "I11", ("F25",)),
+    Defect(joins_a_snapshot_that_is_too_old, "I11", ("F26",)),
+    Defect(shows_a_crossed_book, "I11", ("F28",)),
+    Defect(never_asks_again_for_a_broken_book, "I17", ("F25",)),
 )
+
+
+def plan_of(defect: Defect, seed: int) -> Plan:
+    return Plan(seed=seed, faults=defect.faults, with_book=not BOOK_FAULTS.isdisjoint(defect.faults))
 
 
 def run_broken(defect: Defect, plan: Plan) -> Outcome:
@@ -238,7 +279,7 @@ def apart() -> Iterator[None]:
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.breaks.__name__)
 def test_a_defect_breaks_the_invariant_that_is_there_for_it(defect: Defect) -> None:
     for seed in defect.seeds:
-        broken = run_broken(defect, plan := Plan(seed=seed, faults=defect.faults))
+        broken = run_broken(defect, plan := plan_of(defect, seed))
         if defect.invariant in invariants_of(broken):
             break
     else:

@@ -26,7 +26,7 @@ from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.engine import Engine
 from nexustrader.error import CredentialsError, EngineBuildError, InstrumentError, StrategyBuildError
 from nexustrader.exchange import BinanceAccountType, BybitAccountType
-from nexustrader.schema import BookL1, Order
+from nexustrader.schema import BookL1, BookL2, Order
 from nexustrader.strategy import Strategy
 from nexustrader.testing.comparison import compare
 
@@ -233,6 +233,31 @@ def test_all_market_data_arrives(build: Build) -> None:
 
     build(Listener(), FUTURES, SPOT, private_conn_config={}).start()
     assert set(kinds) == {"BookL1", "Trade", "BookL2", "Kline", "MarkPrice", "IndexPrice", "FundingRate"}
+
+
+@pytest.mark.parametrize(("symbol", "account_type"), [(PERP, FUTURES), (COIN, SPOT)])
+def test_a_book_that_is_kept_here_follows_the_venues_changes(
+    build: Build, symbol: str, account_type: Any
+) -> None:
+    books: list[BookL2] = []
+
+    class Looker(Strategy):
+        def on_start(self) -> None:
+            self.subscribe_bookl2(symbol, BookLevel.L50)
+
+        def on_bookl2(self, bookl2: BookL2) -> None:
+            books.append(bookl2)
+            if len(books) == 10:
+                self.stop()
+
+    build(Looker(), account_type, private_conn_config={}).start()
+    assert len({str(book.bids) for book in books[:10]}) > 1
+    for book in books[:10]:
+        assert book.ok
+        bids, asks = [level.price for level in book.bids], [level.price for level in book.asks]
+        assert bids == sorted(bids, reverse=True)
+        assert asks == sorted(asks)
+        assert bids[0] < asks[0]
 
 
 def test_requests_and_queries_are_answered_inside_a_callback(build: Build) -> None:

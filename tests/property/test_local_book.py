@@ -222,6 +222,33 @@ def test_a_market_that_leaves_what_the_snapshot_covered_breaks_the_book():
     assert "the market has left what the snapshot covers" in book.reason
 
 
+def test_what_came_behind_a_gap_is_not_forgotten_while_another_snapshot_is_fetched():
+    source, book = Source(), LocalBook(FUTURES)
+    frames = [one(source) for _ in range(5)]
+    for frame in (frames[0], frames[2], frames[3], frames[4]):
+        book.take(frame)
+    assert book.take(source.snapshot(10)) is Todo.FETCH
+    assert book.take(source.snapshot(13)) is Todo.SHOW
+    assert book.last == 15
+
+
+def test_changes_that_a_snapshot_was_joined_by_do_not_come_back_at_the_next_one():
+    source, book = Source(), LocalBook(REFRESHED)
+    book.take(one(source))
+    book.take(source.snapshot(10))
+    for distance in range(2, 5):
+        before = source.at
+        book.take(one(source, distance=distance, size=0))
+    assert book.is_thin
+    assert book.take(source.snapshot(before - 1)) is Todo.NOTHING
+
+
+def test_an_empty_level_of_a_snapshot_is_none():
+    book = LocalBook(SPOT)
+    book.take(BookChange(5, 5, [(2.0, 0.0), (1.0, 1.0)], [(3.0, 1.0)], 5, is_snapshot=True))
+    assert book.view()[0] == [BookOrderData(1.0, 1.0)]
+
+
 def test_a_book_that_is_getting_thin_is_refreshed_without_ever_being_bad():
     book, source = filled(REFRESHED)  # 12 of the 20 levels
     for distance in range(1, 4):
@@ -242,6 +269,7 @@ def test_a_level_beyond_the_snapshots_range_is_not_kept():
     for distance in range(1, 8):
         book.take(one(source, distance=distance, size=0))
     assert [level.price for level in book.view()[0]] == [92.0, 91.0, 90.0, 89.0, 88.0]
+    assert book.take(one(source, distance=8, size=0)) is Todo.FETCH  # 85 is not the fifth: 87 and 86 are
 
 
 def test_a_quiet_market_has_its_book_from_the_snapshot_alone():

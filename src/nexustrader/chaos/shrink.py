@@ -40,6 +40,8 @@ def invariants_of(outcome: Outcome) -> set[str]:
 def _smaller(plan: Plan) -> Iterator[Plan]:
     for fault in plan.faults:
         yield msgspec.structs.replace(plan, faults=tuple(name for name in plan.faults if name != fault))
+    if plan.with_book:
+        yield msgspec.structs.replace(plan, with_book=False)
     if plan.with_schedule:
         yield msgspec.structs.replace(plan, with_schedule=False)
     for share in (0.5, 0.75, 0.9):

@@ -213,12 +213,9 @@ class BookFeed:
         async with self._places:
             await asyncio.sleep(self._pace.take(request.weight, self._clock.monotonic_ms()) / 1000)
             reply = await self._session.ask(request)
-        if not reply.ok:
-            raise OutcomeUnknown(f"the venue says {reply.message or reply.status}")
         self._take(kept, self._venue.parse_depth(self._type, reply.body, self._clock.timestamp_ms()))
 
     async def _subscribe_anew(self, kept: _Kept) -> None:
         kept.heard.clear()
-        kept.book.restart(kept.book.reason)  # what still comes of the old subscription does not count
         self._begin_anew(kept.stream)
         await self._wait_for_word(kept, SNAPSHOT_WAIT_S)

@@ -323,6 +323,25 @@ def test_failing_snapshots_are_asked_for_at_longer_and_longer_intervals():
     case(run)
 
 
+def test_a_book_that_was_good_for_a_while_is_asked_for_at_once_when_it_breaks():
+    async def run(site: Site) -> None:
+        site.status = 503
+        site.feed.subscribe(BOOK)
+        await asyncio.sleep(1)
+        site.change()
+        await asyncio.sleep(300)
+        site.status = 200
+        await asyncio.sleep(60)
+        assert site.book.ok
+        asked = len(site.asked_at_ms)
+        site.change(lost=True)
+        site.change()
+        await asyncio.sleep(0.1)
+        assert len(site.asked_at_ms) == asked + 1
+
+    case(run)
+
+
 def test_many_books_at_once_take_at_most_half_of_the_weight_limit():
     symbols = tuple(f"C{n}USDT-PERP.BINANCE" for n in range(150))
 
@@ -341,12 +360,18 @@ def test_many_books_at_once_take_at_most_half_of_the_weight_limit():
 
 def test_a_market_that_nears_the_end_of_its_snapshot_has_another_before_it_is_there():
     async def run(site: Site) -> None:
-        await site.begin()
-        assert len(site.asked_at_ms) == 1
+        site.status = 503
+        site.feed.subscribe(BOOK)
+        await asyncio.sleep(1)
+        site.change()
+        await asyncio.sleep(300)  # so often in vain that only a while of peace makes up for it
+        site.status = 200
+        await asyncio.sleep(60)
+        asked = len(site.asked_at_ms)
         site.change([["98", "0"]])
         assert site.book.ok
-        await asyncio.sleep(1)
-        assert len(site.asked_at_ms) == 2
+        await asyncio.sleep(0.1)
+        assert len(site.asked_at_ms) == asked + 1
         assert site.book.ok
 
     rule = msgspec.structs.replace(VENUE.book_rule(TYPE, BOOK), levels=1, snapshot_levels=2, refresh_below=2)
