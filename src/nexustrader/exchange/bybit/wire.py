@@ -276,8 +276,8 @@ class Position(msgspec.Struct):
     symbol: Name
     side: Name | None
     size: Num
+    positionIdx: int
     category: Name = ""
-    positionIdx: int = 0
     entryPrice: Num | None = None
     avgPrice: Num | None = None
     unrealisedPnl: Num | None = None
