@@ -35,6 +35,7 @@ SUBMIT = ev.Submit(
 COMMANDS: list[ev.Command] = [SUBMIT, ev.CancelAll(account="a", symbol="x", timestamp=1)]
 STREAMS = [
     (PERP, Stream(DataType.BOOKL1, "s")),
+    (PERP, Stream(DataType.BOOKL2, "s", "5")),
     (PERP, Stream(DataType.TRADE, "s")),
     (PERP, Stream(DataType.KLINE, "s", "1m")),
     (PERP, Stream(DataType.FUNDING_RATE, "s")),

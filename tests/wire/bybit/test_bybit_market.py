@@ -10,6 +10,7 @@ from nexustrader.error import KlineSupportedError, SubscriptionError, WireError
 from nexustrader.exchange.bybit import VENUE, BybitAccountType
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import BookL1, FundingRate, IndexPrice, MarkPrice, Trade
+from nexustrader.venue.local_book import BookChange, BookRule
 
 A = BybitAccountType
 BYBIT = ExchangeType.BYBIT
@@ -40,6 +41,11 @@ def decoded(instrument, kind, *frames, detail="", wanted=None):
         ("inverse", DataType.FUNDING_RATE, "", "tickers.BTCUSD"),
         ("option", DataType.INDEX_PRICE, "", "tickers.BTC-13FEB25-89000-P-USDT"),
         ("option", DataType.BOOKL1, "", "tickers.BTC-13FEB25-89000-P-USDT"),
+        ("option", DataType.TRADE, "", "publicTrade.BTC"),
+        ("option", DataType.BOOKL2, "20", "orderbook.25.BTC-13FEB25-89000-P-USDT"),
+        ("option", DataType.BOOKL2, "50", "orderbook.100.BTC-13FEB25-89000-P-USDT"),
+        ("linear", DataType.BOOKL2, "5", "orderbook.50.BTCUSDT"),
+        ("spot", DataType.BOOKL2, "50", "orderbook.50.BTCUSDT"),
     ],
 )
 def test_topics(instruments, category, kind, detail, topic):
@@ -115,6 +121,21 @@ def test_an_empty_side_makes_no_reading(linear):
 def test_a_change_of_a_book_that_is_sent_whole_is_refused(linear):
     with pytest.raises(WireError, match="delta"):
         decoded(linear, DataType.BOOKL1, book("delta"))
+
+
+def test_a_book_is_kept_from_a_snapshot_and_changes_that_count_on(linear):
+    changed = book("delta", bids=[("100.5", "0")], asks=[], cts=1800)
+    first, second = decoded(linear, DataType.BOOKL2, book(), changed, detail="5")
+    assert first == BookChange(4, 5, [(100.5, 2.0)], [(101.0, 3.0)], 1700, is_snapshot=True)
+    assert second == BookChange(4, 5, [(100.5, 0.0)], [], 1800)
+    rule = VENUE.book_rule(A.LINEAR, Stream(DataType.BOOKL2, PERP, "5"))
+    assert rule == BookRule(levels=5, by_request=False, exact=True)
+    assert VENUE.book_rule(A.LINEAR, Stream(DataType.BOOKL1, PERP)) is None
+
+
+def test_a_book_of_other_levels_is_refused(linear):
+    with pytest.raises(SubscriptionError, match="5, 10, 20, 50"):
+        VENUE.stream_topic(A.LINEAR, Stream(DataType.BOOKL2, PERP, "7"), linear)
 
 
 def test_trades_tell_the_side_of_the_taker(linear):

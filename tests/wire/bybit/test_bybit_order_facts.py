@@ -185,7 +185,8 @@ def test_another_program_s_size_in_quote_is_no_amount(resolve):
     ],
 )
 def test_a_conditional_order_is_told_by_what_it_waits_for(resolve, words, kind):
-    assert told(resolve, orderStatus="Untriggered", **words).type is kind
+    event = told(resolve, orderStatus="Untriggered", triggerPrice="65000", positionIdx=2, **words)
+    assert (event.type, event.trigger_price, event.position_side) == (kind, 65000, PositionSide.SHORT)
 
 
 # -- the execution topic --------------------------------------------------------------------------------

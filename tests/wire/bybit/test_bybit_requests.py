@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce
+from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce, TriggerType
 from nexustrader.domain import events as ev
 from nexustrader.error import KlineSupportedError, OrderError
 from nexustrader.exchange.bybit import VENUE, BybitAccountType
@@ -87,6 +87,35 @@ def test_an_option_takes_limit_orders_only(option):
         VENUE.order_request(UNIFIED, option, submit(type=OrderType.MARKET, price=None))
 
 
+@pytest.mark.parametrize(
+    ("kind", "side", "direction"),
+    [
+        (OrderType.STOP_LOSS_MARKET, OrderSide.BUY, 1),
+        (OrderType.STOP_LOSS_LIMIT, OrderSide.SELL, 2),
+        (OrderType.TAKE_PROFIT_LIMIT, OrderSide.BUY, 2),
+        (OrderType.TAKE_PROFIT_MARKET, OrderSide.SELL, 1),
+    ],
+)
+def test_a_conditional_order_says_from_where_the_price_has_to_come(linear, kind, side, direction):
+    price = None if kind.is_market else Decimal(61000)
+    trigger = {"trigger_price": Decimal("60500.5"), "trigger_type": TriggerType.MARK_PRICE}
+    body = body_of(linear, submit(type=kind, side=side, price=price, reduce_only=True, **trigger))
+    assert (body["triggerPrice"], body["triggerDirection"], body["triggerBy"]) == (
+        "60500.5",
+        direction,
+        "MarkPrice",
+    )
+    assert body["orderType"] == ("Market" if kind.is_market else "Limit")
+    assert body.get("price") == (None if kind.is_market else "61000")
+
+
+@pytest.mark.parametrize("category", ["spot", "option"])
+def test_where_a_triggered_order_becomes_another_one_there_is_none(instruments, category):
+    command = submit(type=OrderType.STOP_LOSS_LIMIT, trigger_price=Decimal(5))
+    with pytest.raises(OrderError, match=f"{category} instrument are not supported"):
+        VENUE.order_request(UNIFIED, instruments[category], command)
+
+
 @pytest.mark.parametrize(("side", "index"), [(PositionSide.LONG, 1), (PositionSide.SHORT, 2)])
 def test_a_position_of_a_hedged_pair_has_an_index(linear, side, index):
     assert body_of(linear, submit(position_side=side))["positionIdx"] == index
@@ -115,8 +144,9 @@ def test_what_the_user_passes_on_keeps_its_type(linear):
         ({"price": None}, "needs a price"),
         ({"type": OrderType.POST_ONLY, "price": None}, "needs a price"),
         ({"type": OrderType.POST_ONLY, "time_in_force": TimeInForce.IOC}, "rests on the book"),
-        ({"type": OrderType.STOP_LOSS_MARKET, "price": None}, "not supported"),
-        ({"type": OrderType.TAKE_PROFIT_LIMIT}, "not supported"),
+        ({"type": OrderType.STOP_LOSS_MARKET, "price": None}, "trigger_price"),
+        ({"type": OrderType.TAKE_PROFIT_LIMIT, "price": None, "trigger_price": Decimal(5)}, "needs a price"),
+        ({"params": {"triggerPrice": "5"}}, "triggerPrice"),
         ({"position_side": PositionSide.FLAT}, "LONG or SHORT"),
         ({"position_side": PositionSide.LONG, "reduce_only": True}, "cannot reduce"),
         ({"params": {"orderLinkId": "mine"}}, "orderLinkId"),

@@ -10,9 +10,10 @@ import msgspec
 from nexustrader.constants import AccountType, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, to_plain
+from nexustrader.domain.order import reduces
 from nexustrader.error import OrderError
-from nexustrader.exchange.bybit.quirks import POSITION_INDEXES, SIDE_WORDS
-from nexustrader.exchange.bybit.spec import OPTION, RECV_WINDOW_MS, SPOT, product_of
+from nexustrader.exchange.bybit.quirks import POSITION_INDEXES, SIDE_WORDS, TRIGGERS, trigger_direction
+from nexustrader.exchange.bybit.spec import OPTION, RECV_WINDOW_MS, SPOT, Product, product_of
 from nexustrader.venue.spec import Request, Security, Signer
 
 Body = dict[str, str | int | bool]
@@ -20,7 +21,7 @@ Body = dict[str, str | int | bool]
 # Set by the engine alone: who, what, how much, which id.
 OWN_PARAMS = frozenset({
     "category", "symbol", "side", "orderType", "qty", "marketUnit", "price", "reduceOnly", "positionIdx",
-    "orderLinkId", "orderId",
+    "orderLinkId", "orderId", "triggerPrice", "triggerDirection", "triggerBy",
 })  # fmt: skip
 
 PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
@@ -37,28 +38,43 @@ def order_body(instrument: Instrument, command: ev.Submit) -> Body:
         "category": product.category,
         "symbol": instrument.venue_symbol,
         "side": SIDE_WORDS[command.side],
-        "orderType": "Limit",
+        "orderType": "Market" if kind.is_market else "Limit",
         "qty": to_plain(command.amount),
         "orderLinkId": command.oid,
     }
-    if kind is OrderType.MARKET and product is not OPTION:
-        body["orderType"] = "Market"
-        if product is SPOT:
-            body["marketUnit"] = "baseCoin"  # else the amount of a buy is in quote
-    elif kind in (OrderType.LIMIT, OrderType.POST_ONLY):
+    if not kind.is_market:
         if command.price is None:
             raise _unusable(command, f"a {kind.value} order needs a price, none was given")
         body["price"] = to_plain(command.price)
         body["timeInForce"] = _time_in_force(command)
-    else:
+    elif product is SPOT:
+        body["marketUnit"] = "baseCoin"  # else the amount of a buy is in quote
+    elif product is OPTION:
         raise _unusable(
-            command,
-            f"{kind.value} orders of a {product.category} instrument are not supported on Bybit yet; watch "
-            "the price in the strategy and send a LIMIT" + (" or MARKET" if product is not OPTION else ""),
+            command, "options take limit orders only; send a LIMIT at the price of the other side"
         )
+    if kind.is_triggered:
+        body.update(_trigger_fields(product, command))
     body.update(_position_fields(instrument, command))
     body.update(_user_fields(command))
     return body
+
+
+def _trigger_fields(product: Product, command: ev.Submit) -> Body:
+    """What a conditional order waits for. On spot the venue makes another order of it then, of another id."""
+    if product is SPOT or product is OPTION:
+        raise _unusable(
+            command,
+            f"{command.type.value} orders of a {product.category} instrument are not supported on Bybit yet; "
+            "watch the price in the strategy and send a LIMIT",
+        )
+    if command.trigger_price is None:
+        raise _unusable(command, f"a {command.type.value} order needs a trigger_price, none was given")
+    return {
+        "triggerPrice": to_plain(command.trigger_price),
+        "triggerDirection": trigger_direction(command.type, command.side),
+        "triggerBy": TRIGGERS[command.trigger_type],
+    }
 
 
 def _time_in_force(command: ev.Submit) -> str:
@@ -82,7 +98,7 @@ def _position_fields(instrument: Instrument, command: ev.Submit) -> Body:
         index = POSITION_INDEXES.get(side)
         if index is None:
             raise _unusable(command, f"position_side is LONG or SHORT, not {side.value}")
-        if command.reduce_only and command.side.is_buy is side.is_long:
+        if command.reduce_only and not reduces(command.side, side):
             raise _unusable(
                 command, f"{command.side.value} adds to a {side.value} position, it cannot reduce"
             )
@@ -147,7 +163,10 @@ def amend_request(_account_type: AccountType, instrument: Instrument, command: e
     return _post("/v5/order/amend", amend_body(instrument, command))
 
 
-def cancel_all_request(instrument: Instrument) -> Request:
+def cancel_all_request(
+    account_type: AccountType, instrument: Instrument, command: ev.CancelAll
+) -> Request | None:
+    del account_type, command  # the instrument says all
     symbol = {"category": product_of(instrument).category, "symbol": instrument.venue_symbol}
     return _post("/v5/order/cancel-all", symbol)
 

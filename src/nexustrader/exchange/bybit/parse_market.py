@@ -15,6 +15,7 @@ from nexustrader.exchange.bybit.quirks import SIDES
 from nexustrader.exchange.bybit.spec import EXCHANGE, INVERSE, PUBLIC_TYPES, Product, product_of
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import BookL1, FundingRate, IndexPrice, Kline, MarkPrice, Ticker, Trade
+from nexustrader.venue.local_book import BookChange, BookRule
 from nexustrader.venue.spec import Deliver
 from nexustrader.venue.wire import reader
 
@@ -57,9 +58,32 @@ def stream_topic(account_type: AccountType, stream: Stream, instrument: Instrume
         template = None  # what is delivered pays no funding
     if template is None:
         raise SubscriptionError(f"Bybit {product.category} streams no {kind.value} for {stream.symbol}")
-    detail = checked_interval(product, stream.detail) if kind is DataType.KLINE else stream.detail
+    detail = stream.detail
+    if kind is DataType.KLINE:
+        detail = checked_interval(product, detail)
+    elif kind is DataType.BOOKL2:
+        detail = _checked_depth(product, stream)
     route = f"/{product.category}" if account_type in PUBLIC_TYPES else ""
-    return route, template.format(symbol=instrument.venue_symbol, detail=detail)
+    return route, template.format(symbol=instrument.venue_symbol, base=instrument.base, detail=detail)
+
+
+def _checked_depth(product: Product, stream: Stream) -> str:
+    """The venue's depth that holds the levels that are wanted. Raises SubscriptionError."""
+    depth = product.depths.get(stream.detail)
+    if depth is None:
+        raise SubscriptionError(
+            f"Bybit has no book of {stream.detail or 'no'} levels for {stream.symbol}; "
+            f"use one of {', '.join(product.depths)}"
+        )
+    return depth
+
+
+def book_rule(account_type: AccountType, stream: Stream) -> BookRule | None:
+    """Books begin with a snapshot, and each change counts one on from the one before it."""
+    del account_type  # all have it alike
+    if stream.kind is not DataType.BOOKL2:
+        return None
+    return BookRule(levels=int(stream.detail), by_request=False, exact=True)
 
 
 def subscribe_frame(topics: list[str], request_id: int, *, subscribe: bool) -> bytes:
@@ -80,9 +104,20 @@ def _book_l1(instrument: Instrument, _detail: str, delivers: Delivers) -> OnFram
         if frame.type != "snapshot":
             raise WireError(f"orderbook.1 of {symbol} came as {frame.type!r}, which it never does: left out")
         if book.b and book.a:
-            bid, ask = book.b[0], book.a[0]
-            at = frame.cts or frame.ts
-            deliver(BookL1(EXCHANGE, symbol, bid.price, ask.price, bid.size, ask.size, at))
+            (bid, bid_size), (ask, ask_size) = book.b[0], book.a[0]
+            deliver(BookL1(EXCHANGE, symbol, bid, ask, bid_size, ask_size, frame.cts or frame.ts))
+
+    return on_frame
+
+
+def _book_changes(_instrument: Instrument, _detail: str, delivers: Delivers) -> OnFrame:
+    deliver = delivers[DataType.BOOKL2]
+
+    def on_frame(raw: bytes) -> None:
+        frame = _read_book(raw)
+        book, at = frame.data, frame.cts or frame.ts
+        is_snapshot = frame.type == "snapshot"
+        deliver(BookChange(book.u - 1, book.u, book.b, book.a, at, is_snapshot=is_snapshot))
 
     return on_frame
 
@@ -164,6 +199,7 @@ def _deliver_best(deliver: Deliver, symbol: str, tick: wire.Ticker, at: int) -> 
 
 _MAKERS: Mapping[DataType, Callable[[Instrument, str, Delivers], OnFrame]] = {
     DataType.BOOKL1: _book_l1,
+    DataType.BOOKL2: _book_changes,
     DataType.TRADE: _trades,
     DataType.KLINE: _klines,
 }

@@ -70,6 +70,8 @@ def order_event(origin: Origin, category: str, row: wire.Order, source: Source) 
         type=quirks.order_type_of(row),
         time_in_force=quirks.TIMES_IN_FORCE.get(row.timeInForce),
         reduce_only=row.reduceOnly,
+        trigger_price=positive(row.triggerPrice),
+        position_side=quirks.POSITION_SIDES.get(row.positionIdx),
     )
 
 

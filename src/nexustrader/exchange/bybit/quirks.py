@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
-from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce
+from nexustrader.constants import OrderSide, OrderType, PositionSide, TimeInForce, TriggerType
 from nexustrader.domain.events import EventKind
 from nexustrader.exchange.bybit.wire import Order
 
@@ -55,6 +55,17 @@ _TAKE_PROFITS: Mapping[str, OrderType] = {
     "Market": OrderType.TAKE_PROFIT_MARKET,
 }
 _BETTER_PRICE: Mapping[str, int] = {"Buy": 2, "Sell": 1}  # the trigger direction: falls, rises
+TRIGGERS: Mapping[TriggerType, str] = {
+    TriggerType.LAST_PRICE: "LastPrice",
+    TriggerType.MARK_PRICE: "MarkPrice",
+    TriggerType.INDEX_PRICE: "IndexPrice",
+}
+
+
+def trigger_direction(kind: OrderType, side: OrderSide) -> int:
+    """Where the price has to come from: a take-profit waits for a better price, a stop for a worse one."""
+    better = _BETTER_PRICE[SIDE_WORDS[side]]
+    return better if kind.is_take_profit else 3 - better
 
 
 def order_type_of(row: Order) -> OrderType | None:

@@ -46,6 +46,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     fees: tuple[str, str]  # maker and taker of an account without discounts; the real ones are per account
     topics: Mapping[DataType, str]
     intervals: Mapping[str, str]  # ours -> the venue's
+    depths: Mapping[str, str]  # levels of a book -> the depth of the topic that it is cut from
     settles: tuple[str, ...] = ("",)  # what a question about all symbols has to name, one after the other
 
     @property
@@ -57,9 +58,11 @@ _INTERVALS: Mapping[str, str] = {
     "1m": "1", "3m": "3", "5m": "5", "15m": "15", "30m": "30", "1h": "60", "2h": "120", "4h": "240", "6h": "360",
     "12h": "720", "1d": "D", "1w": "W", "1M": "M",
 }  # fmt: skip
+_DEPTHS = dict.fromkeys(("5", "10", "20", "50"), "50")
 _TICKER = "tickers.{symbol}"
 _TOPICS: Mapping[DataType, str] = {
     DataType.BOOKL1: "orderbook.1.{symbol}",
+    DataType.BOOKL2: "orderbook.{detail}.{symbol}",
     DataType.TRADE: "publicTrade.{symbol}",
     DataType.KLINE: "kline.{detail}.{symbol}",
 }
@@ -77,6 +80,7 @@ SPOT = Product(
     fees=("0.001", "0.001"),
     topics=_TOPICS,
     intervals=_INTERVALS,
+    depths=_DEPTHS,
 )
 LINEAR = Product(
     category="linear",
@@ -85,6 +89,7 @@ LINEAR = Product(
     fees=("0.0002", "0.00055"),
     topics=_FUTURES_TOPICS,
     intervals=_INTERVALS,
+    depths=_DEPTHS,
     settles=("USDT", "USDC"),
 )
 INVERSE = Product(
@@ -94,6 +99,7 @@ INVERSE = Product(
     fees=("0.0002", "0.00055"),
     topics=_FUTURES_TOPICS,
     intervals=_INTERVALS,
+    depths=_DEPTHS,
 )
 OPTION = Product(
     category="option",
@@ -102,10 +108,13 @@ OPTION = Product(
     fees=("0.0002", "0.0003"),
     topics={
         DataType.BOOKL1: _TICKER,  # there is no book of one level
+        DataType.BOOKL2: "orderbook.{detail}.{symbol}",
+        DataType.TRADE: "publicTrade.{base}",
         DataType.MARK_PRICE: _TICKER,
         DataType.INDEX_PRICE: _TICKER,
     },
     intervals={},
+    depths={"5": "25", "10": "25", "20": "25", "50": "100"},
 )
 OPTION_BASES = ("BTC", "ETH", "SOL", "XRP", "DOGE", "MNT")  # each has a list of its own
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nexustrader.constants import AccountType
-from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.exchange.bybit import (
     build,
@@ -18,7 +17,7 @@ from nexustrader.exchange.bybit import parse_orders as orders
 from nexustrader.exchange.bybit.constants import ADDRESSES, BybitAccountType
 from nexustrader.exchange.bybit.spec import PUBLIC_TYPES, SPEC, key_of, product_of, products_of, rate_limits
 from nexustrader.venue.defaults import VenueDefaults
-from nexustrader.venue.spec import Endpoints, Request, UserStreamKind, Venue
+from nexustrader.venue.spec import Endpoints, UserStreamKind, Venue
 
 
 class BybitVenue(VenueDefaults):
@@ -46,11 +45,6 @@ class BybitVenue(VenueDefaults):
     def order_pool(self, instrument: Instrument) -> str:
         return product_of(instrument).pool
 
-    def cancel_all_request(
-        self, account_type: AccountType, instrument: Instrument, command: ev.CancelAll  # noqa: ARG002  # one symbol
-    ) -> Request | None:  # fmt: skip
-        return build.cancel_all_request(instrument)
-
     key_of = staticmethod(key_of)
     rate_limits = staticmethod(rate_limits)
     make_signer = staticmethod(sign.make_signer)
@@ -73,6 +67,7 @@ class BybitVenue(VenueDefaults):
     order_request = staticmethod(build.order_request)
     cancel_request = staticmethod(build.cancel_request)
     amend_request = staticmethod(build.amend_request)
+    cancel_all_request = staticmethod(build.cancel_all_request)
     order_frame = staticmethod(build.order_frame)
     user_subscribe_frame = staticmethod(build.user_subscribe_frame)
 
@@ -82,6 +77,7 @@ class BybitVenue(VenueDefaults):
     parse_ticker = staticmethod(parse_market.parse_ticker)
     stream_topic = staticmethod(parse_market.stream_topic)
     subscribe_frame = staticmethod(parse_market.subscribe_frame)
+    book_rule = staticmethod(parse_market.book_rule)
     topic_of = staticmethod(parse_market.topic_of)
     decoder = staticmethod(parse_market.decoder)
 

@@ -78,17 +78,15 @@ class Frame(msgspec.Struct, Generic[T], gc=False):
     cts: Ms = 0
 
 
-class Level(msgspec.Struct, array_like=True, gc=False):
-    price: Px
-    size: Px
+PriceSize = tuple[Px, Px]
 
 
 class Book(msgspec.Struct, gc=False):
     """A snapshot, or the levels that changed; `u` counts the changes of one topic."""
 
     s: str
-    b: list[Level]
-    a: list[Level]
+    b: list[PriceSize]
+    a: list[PriceSize]
     u: Ms
     seq: Ms = 0
 
@@ -243,6 +241,8 @@ class Order(msgspec.Struct):
     cancelType: Name | None = None
     rejectReason: Name | None = None
     reduceOnly: bool | None = None
+    positionIdx: int = 0
+    triggerPrice: Num | None = None
     triggerDirection: int = 0
     createdTime: Stamp = ""
     updatedTime: Stamp = ""
