@@ -177,7 +177,7 @@ def test_each_category_has_its_own_pool_of_orders(instruments):
         "orders:inverse": (1_000, 10),
         "orders:option": (1_000, 10),
     }
-    assert [limit.pool for limit in VENUE.rate_limits(LINEAR)] == ["weight", "orders:linear"]
+    assert VENUE.rate_limits(LINEAR) == VENUE.rate_limits(UNIFIED)  # whoever counts first counts for all
 
 
 # -- cancels and amendments -----------------------------------------------------------------------------

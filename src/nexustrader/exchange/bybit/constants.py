@@ -32,10 +32,6 @@ class BybitAccountType(AccountType):
     SPOT_MOCK = "SPOT_MOCK"
 
     @property
-    def exchange_id(self) -> str:
-        return EXCHANGE_ID
-
-    @property
     def is_spot(self) -> bool:
         return self in (BybitAccountType.SPOT, BybitAccountType.SPOT_TESTNET)
 
@@ -56,24 +52,33 @@ class BybitAccountType(AccountType):
         return self.value.startswith("UNIFIED")
 
     @property
+    def exchange_id(self) -> str:
+        return EXCHANGE_ID
+
+    @property
+    def addresses(self) -> Addresses | None:
+        """None for a mock, which has no venue behind it."""
+        return ADDRESSES.get(self)
+
+    @property
     def base_url(self) -> str | None:
-        """REST address; None for a mock, which has no venue behind it."""
-        return ADDRESSES[self].rest if self in ADDRESSES else None
+        """Address of REST."""
+        return self.addresses.rest if self.addresses else None
 
     @property
     def ws_url(self) -> str | None:
         """Address of the market streams of this type."""
-        return ADDRESSES[self].stream if self in ADDRESSES else None
+        return self.addresses.stream if self.addresses else None
 
     @property
     def ws_private_url(self) -> str | None:
         """Address of the private events."""
-        return ADDRESSES[self].private if self in ADDRESSES else None
+        return self.addresses.private if self.addresses else None
 
     @property
     def ws_order_url(self) -> str | None:
-        """Address of the order socket; None where the venue has none."""
-        return ADDRESSES[self].trade if self in ADDRESSES else None
+        """Address of the order socket; None also where the venue has none."""
+        return self.addresses.trade if self.addresses else None
 
 
 class Addresses(NamedTuple):

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from nexustrader.domain.outcome import Conclusion
 from nexustrader.venue.spec import ErrorRule
 
-_NO = Conclusion.REJECTED
-_MAYBE = Conclusion.UNKNOWN
 _DONE = Conclusion.ACCEPTED  # refused because it is already so
+_MAYBE, _NO = Conclusion.UNKNOWN, Conclusion.REJECTED
 
 TOO_MANY_SESSIONS = "10003.sessions"
 LOGON_EXPIRED = "auth.expired"

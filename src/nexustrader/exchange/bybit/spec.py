@@ -23,6 +23,7 @@ FILLS_WINDOW_MS = 7 * DAY_MS  # the longest stretch of executions that one quest
 SPEC = VenueSpec(
     exchange=EXCHANGE,
     errors=ERRORS,
+    client_id_unique_forever=True,
     recv_window_ms=RECV_WINDOW_MS,
     ack_timeout_ms=5_000,
     absence_horizon_ms=RECV_WINDOW_MS + PROCESSING_MS_MAX + QUERY_LAG_MS_MAX,
@@ -30,7 +31,6 @@ SPEC = VenueSpec(
     subscribe_batch=10,  # what spot takes at once
     subscribe_gap_ms=100,
     streams_per_socket=200,  # the names of all topics of a socket together have 21,000 characters at most
-    client_id_unique_forever=True,
     topic_prefix=b'{"topic":"',
     ping_frame=b'{"op":"ping"}',
     ping_interval_ms=20_000,
@@ -168,6 +168,10 @@ def key_of(instrument: Instrument) -> str:
 
 
 def rate_limits(account_type: AccountType) -> tuple[RateLimit, ...]:
-    """Of the IP, and of creates in each category; cancels and amendments have room of their own."""
-    creates = (RateLimit(product.pool, 1_000, product.orders_per_s) for product in products_of(account_type))
+    """Of the IP, and of creates in each category; cancels and amendments have room of their own.
+
+    One account has all categories, whichever part of it a type names: so the limits are the same for all types.
+    """
+    products_of(account_type)
+    creates = (RateLimit(product.pool, 1_000, product.orders_per_s) for product in PRODUCTS)
     return (RateLimit("weight", 5_000, 600), *creates)

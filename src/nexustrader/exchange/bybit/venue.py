@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from nexustrader.constants import AccountType
 from nexustrader.domain.instrument import Instrument
-from nexustrader.exchange.bybit import (
-    build,
-    build_queries,
-    parse_account,
-    parse_market,
-    parse_replies,
-    sign,
-)
+from nexustrader.exchange.bybit import build, build_queries, sign
+from nexustrader.exchange.bybit import parse_account as account
 from nexustrader.exchange.bybit import parse_instruments as instruments
+from nexustrader.exchange.bybit import parse_market as market
 from nexustrader.exchange.bybit import parse_orders as orders
+from nexustrader.exchange.bybit import parse_replies as replies
 from nexustrader.exchange.bybit.constants import ADDRESSES, BybitAccountType
 from nexustrader.exchange.bybit.spec import PUBLIC_TYPES, SPEC, key_of, product_of, products_of, rate_limits
 from nexustrader.venue.defaults import VenueDefaults
@@ -71,29 +67,29 @@ class BybitVenue(VenueDefaults):
     order_frame = staticmethod(build.order_frame)
     user_subscribe_frame = staticmethod(build.user_subscribe_frame)
 
-    parse_server_time = staticmethod(parse_market.parse_server_time)
+    parse_server_time = staticmethod(market.parse_server_time)
     parse_instruments = staticmethod(instruments.parse_instruments)
-    parse_klines = staticmethod(parse_market.parse_klines)
-    parse_ticker = staticmethod(parse_market.parse_ticker)
-    stream_topic = staticmethod(parse_market.stream_topic)
-    subscribe_frame = staticmethod(parse_market.subscribe_frame)
-    book_rule = staticmethod(parse_market.book_rule)
-    topic_of = staticmethod(parse_market.topic_of)
-    decoder = staticmethod(parse_market.decoder)
+    parse_klines = staticmethod(market.parse_klines)
+    parse_ticker = staticmethod(market.parse_ticker)
+    stream_topic = staticmethod(market.stream_topic)
+    subscribe_frame = staticmethod(market.subscribe_frame)
+    book_rule = staticmethod(market.book_rule)
+    topic_of = staticmethod(market.topic_of)
+    decoder = staticmethod(market.decoder)
 
-    used_limits = staticmethod(parse_replies.used_limits)
-    control_problem = staticmethod(parse_replies.control_problem)
-    parse_rest_reply = staticmethod(parse_replies.parse_rest_reply)
-    parse_ws_reply = staticmethod(parse_replies.parse_ws_reply)
-    is_not_found = staticmethod(parse_replies.is_not_found)
+    used_limits = staticmethod(replies.used_limits)
+    control_problem = staticmethod(replies.control_problem)
+    parse_rest_reply = staticmethod(replies.parse_rest_reply)
+    parse_ws_reply = staticmethod(replies.parse_ws_reply)
+    is_not_found = staticmethod(replies.is_not_found)
 
     parse_order_reply = staticmethod(orders.parse_order_reply)
     parse_orders = staticmethod(orders.parse_orders)
     parse_fills = staticmethod(orders.parse_fills)
-    parse_user_event = staticmethod(parse_account.parse_user_event)
-    parse_balances = staticmethod(parse_account.parse_balances)
-    parse_positions = staticmethod(parse_account.parse_positions)
-    parse_is_hedge_mode = staticmethod(parse_account.parse_is_hedge_mode)
+    parse_user_event = staticmethod(account.parse_user_event)
+    parse_balances = staticmethod(account.parse_balances)
+    parse_positions = staticmethod(account.parse_positions)
+    parse_is_hedge_mode = staticmethod(account.parse_is_hedge_mode)
 
 
 VENUE: Venue = BybitVenue()
