@@ -15,12 +15,12 @@ import pytest
 import canaries
 from desk import BTC
 from memory_transport import MemoryConnection, MemoryTransport
-from nexustrader.constants import ExchangeType, InstrumentType, OrderSide, OrderType
+from nexustrader.constants import ExchangeType, InstrumentType, OrderSide, OrderType, PositionSide
 from nexustrader.domain import events as ev
 from nexustrader.domain.events import EventKind
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Conclusion, Route
-from nexustrader.error import AuthFailed, OutcomeUnknown, PositionModeError
+from nexustrader.error import AuthFailed, OutcomeUnknown
 from nexustrader.exchange.bybit import VENUE, BybitAccountType
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.tasks import TaskManager
@@ -186,11 +186,12 @@ async def test_a_wrong_signature_ends_the_start(a: Account) -> None:
 
 
 @bybit_test(start=False)
-async def test_positions_of_hedge_mode_end_the_start(a: Account) -> None:
-    row = {"symbol": "BTCUSDT", "side": "Buy", "size": "1", "positionIdx": 1, "avgPrice": "1"}
-    a.answers["/v5/position/list"] = lambda _: listed(row)
-    with pytest.raises(PositionModeError):
-        await a.gateway.start()
+async def test_positions_of_hedge_mode_are_told_with_their_side(a: Account) -> None:
+    row = {"symbol": "BTCUSDT", "side": "Sell", "size": "1", "positionIdx": 2, "avgPrice": "1"}
+    a.answers["/v5/position/list"] = lambda query: listed(*[row] * (query.get("settleCoin") == "USDT"))
+    await a.gateway.start()
+    (position,) = await a.gateway.query_positions()
+    assert (position.signed_amount, position.position_side) == (-1, PositionSide.SHORT)
 
 
 @bybit_test()

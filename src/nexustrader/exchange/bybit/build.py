@@ -152,15 +152,15 @@ def _unusable(command: ev.Submit | ev.Cancel | ev.Amend, reason: str) -> OrderEr
 
 def order_request(_account_type: AccountType, instrument: Instrument, command: ev.Submit) -> Request:
     pool = product_of(instrument).pool
-    return _post("/v5/order/create", order_body(instrument, command), orders=1, pool=pool)
+    return post("/v5/order/create", order_body(instrument, command), orders=1, pool=pool)
 
 
 def cancel_request(_account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:
-    return _post("/v5/order/cancel", cancel_body(instrument, command))
+    return post("/v5/order/cancel", cancel_body(instrument, command))
 
 
 def amend_request(_account_type: AccountType, instrument: Instrument, command: ev.Amend) -> Request:
-    return _post("/v5/order/amend", amend_body(instrument, command))
+    return post("/v5/order/amend", amend_body(instrument, command))
 
 
 def cancel_all_request(
@@ -168,10 +168,10 @@ def cancel_all_request(
 ) -> Request | None:
     del account_type, command  # the instrument says all
     symbol = {"category": product_of(instrument).category, "symbol": instrument.venue_symbol}
-    return _post("/v5/order/cancel-all", symbol)
+    return post("/v5/order/cancel-all", symbol)
 
 
-def _post(
+def post(
     path: str, body: Mapping[str, str | int | bool | float], orders: int = 0, pool: str = "orders"
 ) -> Request:
     return Request("POST", path, (), Security.SIGNED, orders=orders, pool=pool, body=_encode(body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nexustrader.constants import AccountType
 from nexustrader.domain.instrument import Instrument
-from nexustrader.exchange.bybit import build, build_queries, sign
+from nexustrader.exchange.bybit import build, build_queries, settings, sign
 from nexustrader.exchange.bybit import parse_account as account
 from nexustrader.exchange.bybit import parse_instruments as instruments
 from nexustrader.exchange.bybit import parse_market as market
@@ -65,6 +65,7 @@ class BybitVenue(VenueDefaults):
     amend_request = staticmethod(build.amend_request)
     cancel_all_request = staticmethod(build.cancel_all_request)
     order_frame = staticmethod(build.order_frame)
+    setting_request = staticmethod(settings.setting_request)
     user_subscribe_frame = staticmethod(build.user_subscribe_frame)
 
     parse_server_time = staticmethod(market.parse_server_time)
