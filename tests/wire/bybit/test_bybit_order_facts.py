@@ -170,9 +170,18 @@ def test_the_average_follows_from_the_value_where_the_venue_leaves_it_out(resolv
     ).average == Decimal(30000)
 
 
-def test_another_program_s_size_in_quote_is_no_amount(resolve):
-    event = told(resolve, category="spot", marketUnit="quoteCoin", qty="500", cumExecQty="0.007")
-    assert (event.symbol, event.amount) == ("BTCUSDT.BYBIT", Decimal("0.007"))
+@pytest.mark.parametrize(("unit", "amount"), [("quoteCoin", "0.007"), ("", "0.007"), ("baseCoin", "500")])
+def test_another_program_s_size_in_quote_is_no_amount(resolve, unit, amount):
+    event = told(resolve, category="spot", orderType="Market", marketUnit=unit, qty="500", cumExecQty="0.007")
+    assert (event.symbol, event.amount) == ("BTCUSDT.BYBIT", Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    ("cancel_type", "kind"),
+    [("CancelByUser", EventKind.CANCELED), ("CancelByTpSlTsClear", EventKind.EXPIRED)],
+)
+def test_a_conditional_order_ends_as_whoever_ended_it(resolve, cancel_type, kind):
+    assert told(resolve, orderStatus="Deactivated", cancelType=cancel_type).kind is kind
 
 
 @pytest.mark.parametrize(

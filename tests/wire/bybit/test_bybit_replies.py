@@ -77,6 +77,13 @@ def test_a_refused_logon_says_whether_the_clock_was_the_reason(text, code):
     assert (answer.request_id, answer.reply.code, answer.reply.message) == ("u1", code, text)
 
 
+def test_a_logon_of_the_order_socket_that_came_too_late_is_no_wrong_key():
+    late = encoded(reqId="u1", retCode=10004, retMsg="Request expired", op="auth")
+    wrong = encoded(reqId="u1", retCode=10004, retMsg="Invalid sign", op="auth")
+    assert VENUE.parse_ws_reply(late).reply.code == "auth.expired"
+    assert VENUE.parse_ws_reply(wrong).reply.code == "10004"
+
+
 def test_the_reply_to_an_order_is_matched_without_the_time_in_its_id():
     raw = encoded(
         reqId="17-1700000000000", retCode=110001, retMsg="too late", op="order.cancel", data={}, connId="c"

@@ -51,8 +51,8 @@ def order_event(origin: Origin, category: str, row: wire.Order, source: Source) 
     """One order as it is now, with the venue's cumulative words. Executions tell the fills one by one."""
     kind, reason = _word(row)
     amount = number(row.qty)
-    if category == SPOT.category and row.marketUnit == "quoteCoin":
-        amount = positive(row.cumExecQty)  # another program's: its size is in quote
+    if category == SPOT.category and row.orderType == "Market" and row.marketUnit != "baseCoin":
+        amount = positive(row.cumExecQty)  # another program's: its size may be in quote
     return OrderEvent(
         oid=row.orderLinkId or row.orderId,
         kind=kind,
@@ -81,7 +81,9 @@ def _word(row: wire.Order) -> tuple[EventKind, str | None]:
     if kind not in quirks.TERMINAL:
         return kind, None
     words = [word for word in (row.rejectReason, row.cancelType) if word not in quirks.SILENT_REASONS]
-    if kind is EventKind.CANCELED:
+    if row.cancelType == "CancelByUser":
+        kind = EventKind.CANCELED  # also one that waited for its trigger
+    elif kind is EventKind.CANCELED:
         kind = quirks.KIND_BY_REASON.get(row.rejectReason or "", kind)
     if kind is EventKind.REJECTED and positive(row.cumExecQty):
         kind = EventKind.CANCELED  # what was filled in part was not refused

@@ -49,6 +49,8 @@ def _refined(code: int, text: str) -> str:
     """The key of the error table: the venue's code, or one that takes the text into account."""
     if code == 10003 and "session" in text.lower():
         return errors.TOO_MANY_SESSIONS
+    if code == 10004 and "expired" in text.lower():
+        return errors.LOGON_EXPIRED
     return str(code)
 
 
