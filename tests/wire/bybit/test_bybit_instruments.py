@@ -54,6 +54,7 @@ def test_a_perpetual():
     assert (each.min_amount, each.max_amount, each.market_max_amount) == (Decimal("0.001"), 1190, 119)
     assert (each.min_notional, each.reduce_only_exempt_from_notional) == (5, True)
     assert (each.expiry_ms, each.listed_ms) == (None, 1584230400000)
+    assert (str(each.maker), str(each.taker)) == ("0.0002", "0.00055")
 
 
 def test_a_perpetual_that_is_to_end_has_no_expiry():
@@ -133,6 +134,8 @@ def test_an_answer_of_another_category_is_refused():
         ("inverse", "BTCUSD", "BTCUSD-PERP"),
         ("inverse", "BTCUSDU25", "BTCUSD-250926"),
         ("inverse", "BTCUSDZ22", "BTCUSD-221230"),
+        ("inverse", "BTCUSDH24", "BTCUSD-240329"),
+        ("inverse", "ETHUSDM26", "ETHUSD-260626"),
         ("option", "BTC-13FEB25-89000-P-USDT", "BTCUSDT-250213-89000-P"),
         ("option", "ETH-3JAN23-1250-C", "ETHUSDC-230103-1250-C"),
         ("option", "XRP-3JAN25-2.5-C-USDT", "XRPUSDT-250103-2_5-C"),

@@ -210,13 +210,17 @@ def test_what_has_no_funding_names_none(linear):
 
 def test_an_option_tells_its_best_prices_in_its_ticker(option):
     fields = {"bidPrice": "5", "bidSize": "1.5", "askPrice": "10", "askSize": "5.1", "markPrice": "7.8"}
-    got = decoded(
-        option,
-        DataType.BOOKL1,
+    frames = [
         ticker("snapshot", **fields),
         ticker("snapshot", **fields | {"bidPrice": "0"}),
-    )
-    assert got == [BookL1(BYBIT, option.symbol, 5.0, 10.0, 1.5, 5.1, 1700)]
+        ticker("snapshot", **fields | {"askPrice": ""}),
+        ticker("snapshot", **fields | {"bidSize": "", "askSize": ""}),
+    ]
+    got = decoded(option, DataType.BOOKL1, *frames)
+    assert got == [
+        BookL1(BYBIT, option.symbol, 5.0, 10.0, bid_size, ask_size, 1700)
+        for bid_size, ask_size in ((1.5, 5.1), (0.0, 0.0))
+    ]
 
 
 # -- klines and the ticker by REST ----------------------------------------------------------------------

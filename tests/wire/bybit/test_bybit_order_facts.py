@@ -219,6 +219,28 @@ def test_an_execution_is_a_fill_with_its_fee(resolve):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("changes", "amount"),
+    [
+        ({}, Decimal("0.01")),
+        ({"category": "spot"}, Decimal("0.01")),
+        ({"category": "spot", "orderType": "Market"}, None),  # perhaps it is in quote
+        ({"orderType": "Market"}, Decimal("0.01")),
+    ],
+)
+def test_an_execution_says_of_how_large_an_order_it_is(resolve, changes, amount):
+    (event,) = fills(resolve, EXECUTION | changes)
+    assert (event.amount, event.price, event.side) == (amount, 69000, OrderSide.BUY)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"execQty": ""}, {"execPrice": ""}, {"execQty": "-1"}, {"execPrice": None}]
+)
+def test_an_execution_of_nothing_is_refused(resolve, changes):
+    with pytest.raises(WireError):
+        fills(resolve, EXECUTION | changes)
+
+
 def test_fills_count_once_in_whichever_order_the_topics_come(resolve):
     accepted = told(resolve)
     filled = told(

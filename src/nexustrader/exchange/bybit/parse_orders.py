@@ -138,8 +138,8 @@ def _execution(
         eid=row.orderId,
         fill=Fill(
             trade_id=row.execId,
-            price=number(row.execPrice) or Decimal(0),
-            amount=number(row.execQty) or Decimal(0),
+            price=Decimal(row.execPrice),
+            amount=Decimal(row.execQty),
             timestamp=at,
             fee=number(row.execFee) or Decimal(0),
             fee_currency=_fee_currency(row, instrument),

@@ -19,6 +19,7 @@ Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=200)]
 Num: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^(-?[0-9]{1,30}(\.[0-9]{0,30})?(e-?[0-9])?)?\Z", max_length=70)
 ]
+Amount: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}(\.[0-9]{0,30})?\Z", max_length=61)]
 Side: TypeAlias = Literal["Buy", "Sell"]
 Stamp: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{0,13}\Z", max_length=13)]
 
@@ -254,8 +255,8 @@ class Execution(msgspec.Struct):
     symbol: Name
     orderId: Name
     execId: Name
-    execPrice: Num
-    execQty: Num
+    execPrice: Amount
+    execQty: Amount
     execTime: Stamp
     side: Name
     execType: Name = "Trade"
