@@ -519,7 +519,7 @@ class InstrumentId(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def from_str(cls, symbol: str) -> InstrumentId:
-        """Parse `{base}{quote}[-PERP|-{expiry}].{EXCHANGE}`.
+        """Parse `{base}{quote}[-PERP|-{expiry}[-{strike}-C|P]].{EXCHANGE}`.
 
         Raises ValueError saying what is wrong and what is expected.
         """
@@ -554,10 +554,13 @@ def _parse_symbol(symbol: str) -> InstrumentId:
             f"symbol {symbol!r} names no known venue; the part after '.' is one of {venues}"
         ) from None
     pair, *tail = name.split("-")
-    if len(tail) > 1 or not pair or "" in tail:
+    is_option = len(tail) == 3 and tail[-1] in ("C", "P")
+    if (len(tail) > 1 and not is_option) or not pair or "" in tail:
         raise ValueError(f"symbol {symbol!r} may hold one '-', before PERP or an expiry; {expected}")
     if not tail:
         kind = InstrumentType.SPOT
+    elif is_option:
+        kind = InstrumentType.OPTION
     elif pair.endswith("USD") and not _is_quoted_in_stablecoin(pair):
         kind = InstrumentType.INVERSE
     else:

@@ -25,7 +25,7 @@ from nexustrader.constants import (
 from nexustrader.emulator.process import EmulatorProcess
 from nexustrader.engine import Engine
 from nexustrader.error import CredentialsError, EngineBuildError, InstrumentError, StrategyBuildError
-from nexustrader.exchange import BinanceAccountType, BybitAccountType
+from nexustrader.exchange import BinanceAccountType, OkxAccountType
 from nexustrader.schema import BookL1, BookL2, Order
 from nexustrader.strategy import Strategy
 from nexustrader.testing.comparison import compare
@@ -340,13 +340,11 @@ def test_a_testnet_flag_that_contradicts_the_account_type_is_refused(build: Buil
 def test_a_venue_without_a_connector_is_refused_by_name(build: Build) -> None:
     engine = build(
         Script(),
-        basic_config={ExchangeType.BYBIT: BasicConfig(testnet=True)},
-        public_conn_config={
-            ExchangeType.BYBIT: [PublicConnectorConfig(account_type=BybitAccountType.LINEAR_TESTNET)]
-        },
+        basic_config={ExchangeType.OKX: BasicConfig(testnet=True)},
+        public_conn_config={ExchangeType.OKX: [PublicConnectorConfig(account_type=OkxAccountType.DEMO)]},
         private_conn_config={},
     )
-    with pytest.raises(EngineBuildError, match="bybit"):
+    with pytest.raises(EngineBuildError, match="okx"):
         engine.start()
 
 

@@ -51,7 +51,7 @@ LOWER_CASE_VALUES = [ExchangeType, InstrumentType, OptionType, DataType, Storage
 
 BYBIT = (
     "SPOT LINEAR INVERSE OPTION UNIFIED SPOT_TESTNET LINEAR_TESTNET INVERSE_TESTNET OPTION_TESTNET "
-    "UNIFIED_TESTNET LINEAR_MOCK INVERSE_MOCK SPOT_MOCK"
+    "UNIFIED_TESTNET UNIFIED_DEMO LINEAR_MOCK INVERSE_MOCK SPOT_MOCK"
 )
 
 
@@ -176,7 +176,7 @@ def test_sides_are_classified() -> None:
 def test_account_types_tell_money_from_play() -> None:
     assert list(AccountType) == []
     assert {member.name for member in BybitAccountType if member.is_testnet} == {
-        name for name in BybitAccountType.__members__ if name.endswith("_TESTNET")
+        name for name in BybitAccountType.__members__ if name.endswith(("_TESTNET", "_DEMO"))
     }
     assert OkxAccountType.DEMO.is_testnet
     assert not OkxAccountType.LIVE.is_testnet
@@ -187,6 +187,7 @@ def test_account_types_tell_money_from_play() -> None:
     assert not HyperLiquidAccountType.MAINNET.is_mock
     assert HyperLiquidAccountType("mainnet").exchange_id == "hyperliquid"
     assert BybitAccountType.UNIFIED_TESTNET.is_unified
+    assert BybitAccountType.UNIFIED_DEMO.is_unified
     assert not BybitAccountType.SPOT.is_unified
     assert BitgetAccountType.UTA_DEMO.is_uta
     assert BitgetAccountType.FUTURE.is_future

@@ -208,6 +208,7 @@ class TestSymbols:
             ("BTCUSDT-250926.BINANCE", InstrumentType.LINEAR),
             ("BTCUSD-PERP.BYBIT", InstrumentType.INVERSE),
             ("BTCUSD-241227.BINANCE", InstrumentType.INVERSE),
+            ("BTCUSDT-250213-89000-P.BYBIT", InstrumentType.OPTION),
             # Quoted in a coin that is worth a dollar:
             ("BTCFDUSD-PERP.BINANCE", InstrumentType.LINEAR),
             ("BTCBUSD-PERP.BINANCE", InstrumentType.LINEAR),
@@ -235,8 +236,17 @@ class TestSymbols:
         with pytest.raises(ValueError, match=r"exactly one '\.'.*BTCUSDT-PERP\.BINANCE"):
             InstrumentId.from_str(symbol)
 
-    @pytest.mark.parametrize("symbol", ["BTCUSD-250926-100000-C.BYBIT", "BTCUSDT-.BINANCE", "-PERP.BINANCE"])
-    def test_a_symbol_has_at_most_one_dash_with_something_on_each_side(self, symbol: str) -> None:
+    @pytest.mark.parametrize(
+        "symbol",
+        [
+            "BTCUSD-250926-100000.BYBIT",
+            "BTCUSD-250926-100000-X.BYBIT",
+            "BTCUSD-250926--C.BYBIT",
+            "BTCUSDT-.BINANCE",
+            "-PERP.BINANCE",
+        ],
+    )
+    def test_a_symbol_has_at_most_one_dash_unless_it_is_an_option_with_something_on_each_side(self, symbol: str) -> None:
         with pytest.raises(ValueError, match="one '-'"):
             InstrumentId.from_str(symbol)
 

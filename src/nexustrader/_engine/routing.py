@@ -21,6 +21,7 @@ PRIORITY: Mapping[InstrumentType, tuple[str, ...]] = {
     ),
     InstrumentType.LINEAR: ("is_portfolio_margin", "is_linear", "is_linear_mock"),
     InstrumentType.INVERSE: ("is_portfolio_margin", "is_inverse", "is_inverse_mock"),
+    InstrumentType.OPTION: ("is_option",),
 }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -85,13 +86,15 @@ class _Socket:
         return self._url
 
     def add(self, topic: str, decode: Decode) -> None:
-        self.set_decoder(topic, decode)
-        self._enqueue(topic, subscribe=True)
-        self._stream.start()
-
-    def set_decoder(self, topic: str, decode: Decode) -> None:
+        """Want a topic, or have it decoded in another way from a new beginning on."""
+        is_new = topic not in self.decoders
         self.decoders[topic] = decode
         self._by_bytes[topic.encode()] = decode
+        if is_new:
+            self._enqueue(topic, subscribe=True)
+        else:
+            self.begin_anew(topic)
+        self._stream.start()
 
     def remove(self, topic: str) -> None:
         if self.decoders.pop(topic, None) is not None:
@@ -217,6 +220,11 @@ class _Socket:
             )
 
 
+def _decode_all(decoders: Iterable[Decode], raw: bytes) -> None:
+    for decode in decoders:
+        decode(raw)
+
+
 class Feed:
     """The `MarketPort` over the real wire.
 
@@ -259,7 +267,7 @@ class Feed:
         self.instruments: dict[str, Instrument] = {}
         self._sockets: dict[str, list[_Socket]] = {}
         self._where: dict[DataStream, tuple[_Socket, str]] = {}
-        self._book_of: dict[str, DataStream] = {}  # by topic
+        self._books_of: dict[str, list[DataStream]] = {}  # by topic
         self._books = BookFeed(
             venue,
             account_type,
@@ -301,20 +309,39 @@ class Feed:
         if self._stale_ms_max is not None and not self._watching:
             for name, work in (("freshness", self._watch(self._stale_ms_max)), ("clock", self._keep_time())):
                 self._watching.append(self._tasks.create_task(work, name=f"{name} {self._type.value} data"))
-        socket.add(topic, self._decoder(stream, instrument, topic))
+        socket.add(topic, self._decoder(topic))
 
-    def _decoder(self, stream: DataStream, instrument: Instrument, topic: str) -> Decode:
-        """Streams of different kinds may share a topic (mark price carries index and funding too)."""
-        if stream.kind is DataType.BOOKL2:
-            self._book_of[topic] = stream
-            takes: dict[DataType, Deliver] = {stream.kind: self._books.open(stream, instrument)}
-            return self._venue.decoder(self._type, stream, instrument, takes, self._clock.timestamp_ms)
-        wanted = {
-            kind: self._deliver[kind]
-            for other, (_, other_topic) in self._where.items()
-            if other_topic == topic and (kind := other.kind) in self._deliver
-        }
-        return self._venue.decoder(self._type, stream, instrument, wanted, self._clock.timestamp_ms)
+    def _decoder(self, topic: str) -> Decode:
+        """What the streams that share a topic make of its frames: a mark price carries index and funding too, a
+        book may be shown with several numbers of levels, and some topics carry all symbols of one coin.
+
+        A decoder may have to know what came before it, so a topic that has come already begins anew for a new one.
+        """
+        sharing = [stream for stream, (_, other) in self._where.items() if other == topic]
+        books = [stream for stream in sharing if stream.kind is DataType.BOOKL2]
+        for book in self._books_of.pop(topic, ()):
+            self._books.close(book)
+        if books:
+            self._books_of[topic] = books
+        decoders = [
+            self._venue_decoder(book, {book.kind: self._books.open(book, self._instrument(book.symbol))})
+            for book in books
+        ]
+        by_symbol: dict[str, list[DataStream]] = {}
+        for stream in sharing:
+            if stream not in books:
+                by_symbol.setdefault(stream.symbol, []).append(stream)
+        decoders += [
+            self._venue_decoder(
+                streams[0], {s.kind: self._deliver[s.kind] for s in streams if s.kind in self._deliver}
+            )
+            for streams in by_symbol.values()
+        ]
+        return decoders[0] if len(decoders) == 1 else partial(_decode_all, decoders)
+
+    def _venue_decoder(self, stream: DataStream, takes: Mapping[DataType, Deliver]) -> Decode:
+        instrument = self._instrument(stream.symbol)
+        return self._venue.decoder(self._type, stream, instrument, takes, self._clock.timestamp_ms)
 
     def unsubscribe(self, stream: DataStream) -> None:
         """Want it no longer; a topic that another stream shares stays subscribed."""
@@ -322,13 +349,12 @@ class Feed:
         if found is None:
             return
         socket, topic = found
-        sharing = [other for other, (_, t) in self._where.items() if t == topic]
-        if sharing:
-            socket.set_decoder(topic, self._decoder(sharing[0], self._instrument(stream.symbol), topic))
-        else:
-            socket.remove(topic)
-            if self._book_of.pop(topic, None) is not None:
-                self._books.close(stream)
+        if any(other == topic for _, other in self._where.values()):
+            socket.add(topic, self._decoder(topic))
+            return
+        socket.remove(topic)
+        for book in self._books_of.pop(topic, ()):
+            self._books.close(book)
 
     def _instrument(self, symbol: str) -> Instrument:
         try:
@@ -366,12 +392,12 @@ class Feed:
     # -- books -----------------------------------------------------------------------------------------------
 
     def _on_begun(self, topic: str) -> None:
-        if topic in self._book_of:
-            self._books.begun(self._book_of[topic])
+        for book in self._books_of.get(topic, ()):
+            self._books.begun(book)
 
     def _on_lost(self, topic: str, reason: str) -> None:
-        if topic in self._book_of:
-            self._books.lost(self._book_of[topic], reason)
+        for book in self._books_of.get(topic, ()):
+            self._books.lost(book, reason)
 
     def _begin_anew(self, stream: DataStream) -> None:
         if stream in self._where:
@@ -431,7 +457,11 @@ class Feed:
     async def request_klines(
         self, symbol: str, interval: str, limit: int | None, start_ms: int | None, end_ms: int | None
     ) -> list[Kline]:
-        """The last `limit` klines of the range, oldest first (all of the range when limit is None)."""
+        """The last `limit` klines of the range, oldest first (all of the range when limit is None).
+
+        Page by page from the end on: what the last bars before a moment are is one thing to all venues, and a page
+        that is not full is where the history begins.
+        """
         instrument = self._instrument(symbol)
         step = KlineInterval(interval).milliseconds
         end = end_ms if end_ms is not None else self._clock.timestamp_ms()
@@ -440,14 +470,16 @@ class Feed:
         if start_ms is None:
             return await self._klines_page(instrument, interval, KLINES_PER_PAGE, None, end_ms)
         klines: list[Kline] = []
-        cursor = start_ms
-        while cursor <= end:
-            page = await self._klines_page(instrument, interval, KLINES_PER_PAGE, cursor, end)
-            klines += page
-            if len(page) < KLINES_PER_PAGE:
+        cursor = end
+        while cursor >= start_ms:
+            most = min((cursor - start_ms) // step + 1, KLINES_PER_PAGE)
+            page = await self._klines_page(instrument, interval, most, None, cursor)
+            klines = page + klines
+            if len(page) < most or page[0].start > cursor:
                 break
-            cursor = page[-1].start + 1
-        return klines[-limit:] if limit is not None else klines
+            cursor = page[0].start - 1
+        found = [kline for kline in klines if kline.start >= start_ms]
+        return found[-limit:] if limit is not None else found
 
     async def _klines_page(
         self, instrument: Instrument, interval: str, limit: int, start_ms: int | None, end_ms: int | None

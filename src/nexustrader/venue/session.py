@@ -18,8 +18,7 @@ HTTP_TIMEOUT_MS = 10_000
 CLOCK_SYNC_MAX_AGE_MS = 60_000
 LIMIT_WAIT_MS_MAX = 120_000
 PAGES_MAX = 20
-HTTP_TOO_MANY = 429
-HTTP_BANNED = 418
+HTTP_SILENCING = frozenset({403, 418, 429})  # stopped at the firewall, banned, too many
 
 _log = get_logger("Rest")
 
@@ -119,7 +118,7 @@ class RestSession:
 
     def heed(self, reply: Reply, what: str) -> None:
         """Be silent for as long as a refusal asks, whichever way it came."""
-        if reply.retry_after_ms and reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
+        if reply.retry_after_ms and reply.status in HTTP_SILENCING:
             self.limiter.ban(reply.retry_after_ms, self._clock.monotonic_ms())
             _log.error(
                 f"{what}: status {reply.status}, the venue wants silence for {reply.retry_after_ms} ms"
