@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexustrader.constants import AccountType
+from nexustrader.constants import AccountType, InstrumentType
 from nexustrader.exchange.binance import (
     build,
     build_queries,
@@ -27,6 +27,9 @@ class BinanceVenue(VenueDefaults):
 
     def account_types(self) -> type[AccountType]:
         return BinanceAccountType
+
+    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
+        return (product_of(account_type).instrument_type,)
 
     def endpoints(self, account_type: AccountType) -> Endpoints:
         product_of(account_type)
