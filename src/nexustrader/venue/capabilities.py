@@ -63,7 +63,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     has_position_mode: bool  # can be asked for
     user_stream: UserStreamKind
     streams: dict[DataType, tuple[str, ...]]  # by kind: the details that it may be asked for in
-    limits: tuple[RateLimit, ...]
+    limits: tuple[RateLimit, ...]  # of requests, and of orders in this kind of instrument
 
 
 def capabilities(venue: Venue) -> list[Capability]:
@@ -121,7 +121,11 @@ def capability(
         has_position_mode=venue.position_mode_request(account_type) is not None,
         user_stream=venue.user_stream(account_type),
         streams=_streams(venue, account_type, instrument),
-        limits=venue.rate_limits(account_type),
+        limits=tuple(
+            limit
+            for limit in venue.rate_limits(account_type)
+            if limit.pool in ("weight", venue.order_pool(instrument))
+        ),
     )
 
 
