@@ -30,7 +30,19 @@ COMMANDS = {  # name: module and the typer app in it
 
 # They need no keys, so that none are stored is nothing to warn about.
 WITHOUT_CREDENTIALS = frozenset(
-    {"backtest", "chaos", "data", "demo", "emulate", "explain", "parity", "replay", "resume", "sweep", "venues"}
+    {
+        "backtest",
+        "chaos",
+        "data",
+        "demo",
+        "emulate",
+        "explain",
+        "parity",
+        "replay",
+        "resume",
+        "sweep",
+        "venues",
+    }
 )
 
 

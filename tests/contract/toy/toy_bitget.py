@@ -165,7 +165,9 @@ class ToyVenue(VenueDefaults):
         }
         return Request("POST", "/order", (), Security.SIGNED, orders=1, body=json.dumps(body).encode())
 
-    def cancel_request(self, account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:
+    def cancel_request(
+        self, account_type: AccountType, instrument: Instrument, command: ev.Cancel
+    ) -> Request:
         body = json.dumps({"id": command.oid}).encode()
         return Request("POST", "/cancel", (), Security.SIGNED, body=body)
 
@@ -217,7 +219,9 @@ class ToyVenue(VenueDefaults):
     def fills_request(self, account_type: AccountType, instrument: Instrument, eid: str) -> Request:
         return Request("GET", "/fills", (), Security.SIGNED)
 
-    def fills_since_request(self, account_type: AccountType, instrument: Instrument, since_ms: int) -> Request:
+    def fills_since_request(
+        self, account_type: AccountType, instrument: Instrument, since_ms: int
+    ) -> Request:
         return Request("GET", "/fills", (), Security.SIGNED)
 
     def parse_orders(
