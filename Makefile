@@ -12,7 +12,7 @@ SECONDS ?=
 DEMO_OPTIONS := $(if $(DATA),--data "$(DATA)") $(if $(SPEED),--speed $(SPEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test test-full lint types layers tidy check format bench clean
+.PHONY: help venv install demo test test-full lint types layers tidy check format docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ check: lint types layers tidy ## all that needs no run of the product
 format: $(STAMP) ## rewrite what ruff can
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+docs: $(STAMP) ## write what the code itself says into the documents: the tables of the venues
+	@$(BIN)/python -m nexustrader.cli.main venues --write docs/venues
 
 bench: $(STAMP) ## what a tick, an order, a durable record, a crash and a backtest cost on this machine
 	@$(BIN)/python bench/journal.py

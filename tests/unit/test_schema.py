@@ -246,7 +246,9 @@ class TestSymbols:
             "-PERP.BINANCE",
         ],
     )
-    def test_a_symbol_has_at_most_one_dash_unless_it_is_an_option_with_something_on_each_side(self, symbol: str) -> None:
+    def test_a_symbol_has_at_most_one_dash_unless_it_is_an_option_with_something_on_each_side(
+        self, symbol: str
+    ) -> None:
         with pytest.raises(ValueError, match="one '-'"):
             InstrumentId.from_str(symbol)
 

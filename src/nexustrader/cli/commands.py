@@ -25,11 +25,24 @@ COMMANDS = {  # name: module and the typer app in it
     "resume": "nexustrader.cli.resume:app",
     "run": "nexustrader.cli.run:app",
     "sweep": "nexustrader.cli.sweep:app",
+    "venues": "nexustrader.cli.venues:app",
 }
 
 # They need no keys, so that none are stored is nothing to warn about.
 WITHOUT_CREDENTIALS = frozenset(
-    {"backtest", "chaos", "data", "demo", "emulate", "explain", "parity", "replay", "resume", "sweep"}
+    {
+        "backtest",
+        "chaos",
+        "data",
+        "demo",
+        "emulate",
+        "explain",
+        "parity",
+        "replay",
+        "resume",
+        "sweep",
+        "venues",
+    }
 )
 
 

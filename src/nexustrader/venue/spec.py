@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from nexustrader.constants import AccountType, DataType, ExchangeType
+from nexustrader.constants import AccountType, DataType, ExchangeType, InstrumentType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Conclusion
@@ -141,6 +141,9 @@ class Venue(Protocol):
     def account_types(self) -> type[AccountType]: ...
     def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
         """The account types whose public data show the instruments that this account trades."""
+
+    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
+        """What this account trades, or what these public data are of."""
 
     def key_of(self, instrument: Instrument) -> str:
         """What tells an instrument from all others of one account: its venue symbol, or more where that repeats."""

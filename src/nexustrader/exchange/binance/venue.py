@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexustrader.constants import AccountType
+from nexustrader.constants import AccountType, InstrumentType
 from nexustrader.exchange.binance import (
     build,
     build_queries,
@@ -33,6 +33,9 @@ class BinanceVenue(VenueDefaults):
 
     def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
         return account_of(account_type).public_types or (account_type,)
+
+    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
+        return tuple(product.instrument_type for product in account_of(account_type).products.values())
 
     def endpoints(self, account_type: AccountType) -> Endpoints:
         account_of(account_type)
