@@ -135,7 +135,7 @@ class VenueMachine(RuleBasedStateMachine):
 
     @invariant()
     def records_are_the_cores_orders_and_the_sum_of_their_fills(self) -> None:
-        for product in self.venue.products.values():
+        for product in (self.venue.products[name] for name in (SPOT, USDM)):
             market = product.markets[SYMBOL]
             for account in self.venue.accounts.by_name.values():
                 records = product.trading.orders(account)

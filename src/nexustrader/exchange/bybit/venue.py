@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexustrader.constants import AccountType
+from nexustrader.constants import AccountType, InstrumentType
 from nexustrader.domain.instrument import Instrument
 from nexustrader.exchange.bybit import build, build_queries, settings, sign
 from nexustrader.exchange.bybit import parse_account as account
@@ -37,6 +37,9 @@ class BybitVenue(VenueDefaults):
     def user_stream(self, account_type: AccountType) -> UserStreamKind:
         products_of(account_type)
         return UserStreamKind.PRIVATE_SOCKET
+
+    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
+        return tuple(product.instrument_type for product in products_of(account_type))
 
     def order_pool(self, instrument: Instrument) -> str:
         return product_of(instrument).pool

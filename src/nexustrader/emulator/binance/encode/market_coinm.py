@@ -9,7 +9,7 @@ from decimal import Decimal
 from nexustrader.emulator.binance.encode import market_usdm
 from nexustrader.emulator.binance.encode.numbers import eight
 from nexustrader.emulator.market.listing import Listing
-from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade, TextLevel
+from nexustrader.emulator.market.market import Book, DepthUpdate, Market, PublicTrade
 
 Body = dict[str, object]
 
@@ -61,9 +61,9 @@ def mark_price(market: Market, now_ms: int) -> Body:
     return body if market.listing.expiry_ms is None else {**body, "r": "", "T": 0}
 
 
-def depth_snapshot(market: Market, bids: list[TextLevel], asks: list[TextLevel], now_ms: int) -> Body:
+def depth_snapshot(market: Market, book: Book, now_ms: int) -> Body:
     """GET depth."""
-    body = market_usdm.depth_snapshot(market, bids, asks, now_ms)
+    body = market_usdm.depth_snapshot(market, book, now_ms)
     return {**body, "symbol": market.symbol, "pair": pair_of(market.listing)}
 
 

@@ -74,9 +74,9 @@ def kline(market: Market, interval: str, bar: Candle, now_ms: int) -> Body:
     return kline_payload(market, interval, bar, now_ms)
 
 
-def depth_snapshot(book: Book, now_ms: int) -> Body:
-    """GET depth; spot tells no time."""
-    del now_ms
+def depth_snapshot(market: Market, book: Book, now_ms: int) -> Body:
+    """GET depth; spot tells neither symbol nor time."""
+    del market, now_ms
     return {"lastUpdateId": book.update_id, "bids": book.bids, "asks": book.asks}
 
 

@@ -57,7 +57,7 @@ def depth(call: Call) -> object:
         raise refusal(-4021, limit)
     fault = call.strike("old_snapshot")
     book = market.book(min(limit, wire.DEPTH_LIMIT_MAX), fault.n if fault else 0)
-    return wire.depth_snapshot(book, call.now_ms)
+    return wire.depth_snapshot(market, book, call.now_ms)
 
 
 def klines(call: Call) -> object:
