@@ -474,6 +474,9 @@ def test_the_truth_is_told_by_category_over_one_wallet(world: MemoryBybit) -> No
     main = ledger["accounts"]["main"]
     assert [row["client_id"] for row in main["linear"]["orders"]] == ["l"]
     assert [row["client_id"] for row in main["spot"]["fills"]] == ["s"]
+    (fill,) = world.get("execution/list", category="linear").rows
+    told = main["linear"]["fills"][0]
+    assert (told["trade_id"], told["order_id"]) == (fill["execId"], fill["orderId"])
     assert main["linear"]["positions"]["BTCUSDT/BOTH"]["amount"] == "0.01"
     assert main["spot"]["positions"] == {}
     assert main["linear"]["balances"] == main["spot"]["balances"]

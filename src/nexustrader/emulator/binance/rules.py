@@ -34,6 +34,12 @@ class _Common:
     def unknown_order(self) -> ApiError:
         return refusal(-2011)
 
+    def order_name(self, number: int) -> str:
+        return str(number)
+
+    def trade_name(self, symbol: str, number: int) -> str:
+        return str(number)
+
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str
     ) -> OrderRequest:

@@ -73,6 +73,14 @@ class CategoryRules:
         """The refusal to change what is not open."""
         return by_category(self._category, 110001, 170213)
 
+    def order_name(self, number: int) -> str:
+        """The venue's id of an order."""
+        return ids.order_id(self._category, number)
+
+    def trade_name(self, symbol: str, number: int) -> str:
+        """The venue's id of a trade."""
+        return ids.trade_id(self._category, symbol, number)
+
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str
     ) -> OrderRequest:

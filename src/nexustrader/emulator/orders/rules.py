@@ -43,6 +43,12 @@ class Rules(Protocol):
     def unknown_order(self) -> VenueError:
         """The refusal to cancel what is not open."""
 
+    def order_name(self, number: int) -> str:
+        """The venue's id of an order, as its wire writes it."""
+
+    def trade_name(self, symbol: str, number: int) -> str:
+        """The venue's id of a trade, as its wire writes it."""
+
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str
     ) -> OrderRequest:
