@@ -482,3 +482,16 @@ def test_the_truth_is_told_by_category_over_one_wallet(world: MemoryBybit) -> No
     assert main["linear"]["balances"] == main["spot"]["balances"]
     status: Any = world.venue.status()
     assert (status["venue"], status["orders"]["linear"]) == ("bybit", 1)
+
+
+def test_the_truth_tells_refusals_and_rests_from_cancels_though_the_venue_calls_all_cancelled(
+    world: MemoryBybit,
+) -> None:
+    world.create(orderLinkId="crosses", timeInForce="PostOnly", price="60100")
+    world.create(orderLinkId="rest", timeInForce="IOC", price="59000")
+    world.cancel(world.create(orderLinkId="cancelled").result["orderId"])
+    rows = world.get("order/history", category="linear").rows
+    assert {row["orderStatus"] for row in rows} == {"Cancelled"}
+    ledger: Any = world.venue.ledger()
+    told = {row["client_id"]: row["status"] for row in ledger["accounts"]["main"]["linear"]["orders"]}
+    assert told == {"crosses": "REJECTED", "rest": "EXPIRED", "cancelled": "CANCELED"}

@@ -286,6 +286,8 @@ class Trading:
         """Takes what the core reports, in order: record, ledger, user events."""
         for event in events:
             record = self._records[event.order.order_id]
+            if isinstance(event, (Canceled, Expired)):
+                event.order.status = self.rules.end_status(event.order, event.reason)
             account = self._accounts.by_name[record.account]
             record.sim = event.order
             record.updated_ms = self._clock.timestamp_ms()
