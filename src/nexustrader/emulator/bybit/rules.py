@@ -51,7 +51,8 @@ class CategoryRules:
             _check_spot_price(listing, record.sim.side, price, market)
             _check_spot_amount(listing, amount, listing.max_amount)
         else:
-            _check_price(listing, price)
+            if record.sim.kind == "limit":
+                _check_price(listing, price)
             _check_amount(listing, amount, listing.max_amount)
 
     def rejection(self, reason: RejectReason) -> BybitError | None:
