@@ -40,7 +40,12 @@ END_ENDPOINTS: Mapping[OrderStatus, str] = {
 ENDS = frozenset(END_ENDPOINTS.values())
 TOLD_ONCE = frozenset({*ENDS, "pending", "partially_filled"})  # in one life, for one filled amount
 PROOF_S_MAX = 10.0  # until it is durable that something was told; a strategy may block for most of it
-CREATES = (b'"order.place"', b"POST /fapi/v1/order", b"POST /api/v3/order")
+# How venues' requests for a new order begin, and where its client id stands in them.
+CREATES = (
+    *(b'"order.place"', b"POST /fapi/v1/order", b"POST /api/v3/order"),
+    *(b'"order.create"', b"POST /v5/order/create"),
+)
+CLIENT_IDS = ((b'"newClientOrderId":"', b'"'), (b"newClientOrderId=", b"&"), (b'"orderLinkId":"', b'"'))
 
 
 def write_ahead(intents: Collection[str], violate: Callable[[str], None]) -> Callable[[bytes], None]:
@@ -56,8 +61,8 @@ def write_ahead(intents: Collection[str], violate: Callable[[str], None]) -> Cal
 
 
 def client_id_in(what: bytes) -> str | None:
-    """The client id of a request for an order, in either encoding."""
-    for mark, stop in ((b'"newClientOrderId":"', b'"'), (b"newClientOrderId=", b"&")):
+    """The client id of a request for an order, in whatever encoding."""
+    for mark, stop in CLIENT_IDS:
         _, found, rest = what.partition(mark)
         if found:
             return rest.partition(stop)[0].split(b" ")[0].decode()

@@ -12,6 +12,8 @@ from nexustrader.emulator.orders.ledger import account_ledger
 from nexustrader.emulator.orders.records import OrderRecord
 from nexustrader.emulator.product import Product
 
+REFUSED = "REJECTED"
+
 
 class Truth:
     """One account of one product; `suffix` is what our names of its symbols end with, `shard` tells our orders from
@@ -24,8 +26,8 @@ class Truth:
         self._shard = shard
 
     def records(self) -> list[OrderRecord]:
-        """Every order of the account, of whoever's making, oldest first."""
-        return self.product.trading.orders(self.account)
+        """Every order of the account, of whoever's making, oldest first; none that was taken only to be refused."""
+        return [r for r in self.product.trading.orders(self.account) if r.status != REFUSED]
 
     def ours(self) -> Iterator[OrderRecord]:
         return (record for record in self.records() if is_ours(record.client_id, self._shard))
@@ -48,5 +50,9 @@ class Truth:
         """Orders and fills of ours, positions and balances of the whole account, as exact text."""
         body: dict[str, Any] = account_ledger(self.account, self.product)
         for name in ("orders", "fills"):
-            body[name] = [row for row in body[name] if is_ours(row["client_id"], self._shard)]
+            body[name] = [
+                row
+                for row in body[name]
+                if is_ours(row["client_id"], self._shard) and row.get("status") != REFUSED
+            ]
         return body

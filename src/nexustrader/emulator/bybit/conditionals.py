@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from nexustrader.emulator.bybit.handlers.create import RISING, trigger_price
+from nexustrader.emulator.bybit.handlers.create import RISING, check_trigger, trigger_price
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account
 from nexustrader.emulator.orders.records import OrderRecord
 from nexustrader.emulator.orders.request import OrderRequest
 from nexustrader.emulator.orders.trading import Trading
+from nexustrader.sim.money import plain
 
 
 class Conditionals:
@@ -18,6 +19,7 @@ class Conditionals:
 
     def __init__(self, trading: Trading, markets: Mapping[str, Market]) -> None:
         self._trading = trading
+        self._markets = markets
         self._waiting: dict[str, list[OrderRecord]] = {}
         for market in markets.values():
             market.on_moved = self._look
@@ -27,6 +29,18 @@ class Conditionals:
         record = self._trading.hold(account, request)
         self._waiting.setdefault(record.symbol, []).append(record)
         return record
+
+    def amend(self, record: OrderRecord, price: Decimal, amount: Decimal, trigger: str | None) -> None:
+        """Changes an order that waits. Raises VenueError, and then it stays as it was."""
+        market = self._markets[record.symbol]
+        terms = dict(record.terms)
+        if trigger is not None:
+            terms["triggerPrice"] = plain(
+                check_trigger(market, trigger, terms["triggerDirection"], terms["triggerBy"])
+            )
+        if (price, amount) != (record.price, record.amount) or terms == record.terms:
+            self._trading.rules.check_amendment(record, market, price, amount)
+        self._trading.modify_held(record, price, amount, terms)
 
     def _look(self, market: Market) -> None:
         waiting = self._waiting.get(market.symbol)

@@ -244,6 +244,18 @@ class Trading:
         record.modifications += 1
         self.apply(market, market.engine.amend(record.order_id, changed.price, changed.lots))
 
+    def modify_held(
+        self, record: OrderRecord, price: Decimal, amount: Decimal, terms: Mapping[str, str]
+    ) -> None:
+        """Changes an order that waits for its trigger; `price` is 0 for one at the market."""
+        market, account = self._markets[record.symbol], self._accounts.by_name[record.account]
+        changed = record.sim.snapshot()
+        changed.price = market.instrument.to_ticks(price) if price else None
+        changed.lots = market.instrument.to_lots(amount)
+        record.sim, record.terms, record.updated_ms = changed, terms, self._clock.timestamp_ms()
+        self._voice.amended(account, market, record)
+        self._history.note(account, record)
+
     # -- readings -----------------------------------------------------------------------------------------
 
     def find(
@@ -286,6 +298,8 @@ class Trading:
         """Takes what the core reports, in order: record, ledger, user events."""
         for event in events:
             record = self._records[event.order.order_id]
+            if isinstance(event, (Canceled, Expired)):
+                event.order.status = self.rules.end_status(event.order, event.reason)
             account = self._accounts.by_name[record.account]
             record.sim = event.order
             record.updated_ms = self._clock.timestamp_ms()

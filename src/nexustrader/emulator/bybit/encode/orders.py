@@ -47,7 +47,7 @@ def end(record: OrderRecord) -> tuple[str, str]:
     """cancelType and rejectReason."""
     if record.expiry_reason is not None:
         return _ENDS.get(record.expiry_reason, _NO_END)
-    if record.sim.status != "CANCELED":
+    if record.cancel_reason is None:
         return _NO_END
     return _ENDS["POST_ONLY"] if record.cancel_reason == "POST_ONLY" else _BY_USER
 

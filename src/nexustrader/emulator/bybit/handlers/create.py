@@ -139,16 +139,9 @@ def _trigger(params: Params, market: Market) -> dict[str, str]:
         return {}
     if market.listing.product not in FUTURES:
         raise unserved("triggerPrice")
-    price = read.amount(params, "triggerPrice")
-    if price % market.listing.tick:
-        raise bad("triggerPrice is no multiple of the tick")
     direction = read.choice(params, "triggerDirection", (RISING, FALLING))
     by = read.choice(params, "triggerBy", TRIGGERS, "LastPrice")
-    now = trigger_price(market, by)
-    if direction == RISING and price <= now:
-        raise refusal(110092, price, now)
-    if direction == FALLING and price >= now:
-        raise refusal(110093, price, now)
+    price = check_trigger(market, params["triggerPrice"], direction, by)
     return {
         "triggerPrice": plain(price),
         "triggerDirection": direction,
@@ -156,6 +149,19 @@ def _trigger(params: Params, market: Market) -> dict[str, str]:
         "stopOrderType": "Stop",
         "closeOnTrigger": "true" if read.flag(params, "closeOnTrigger") else "false",
     }
+
+
+def check_trigger(market: Market, text: str, direction: str, by: str) -> Decimal:
+    """The price of a trigger. Raises BybitError off the grid, or when it would have come already."""
+    price = read.amount({"triggerPrice": text}, "triggerPrice")
+    if price % market.listing.tick:
+        raise bad("triggerPrice is no multiple of the tick")
+    now = trigger_price(market, by)
+    if direction == RISING and price <= now:
+        raise refusal(110092, price, now)
+    if direction == FALLING and price >= now:
+        raise refusal(110093, price, now)
+    return price
 
 
 def trigger_price(market: Market, by: str) -> Decimal:
