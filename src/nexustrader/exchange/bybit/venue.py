@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexustrader.constants import AccountType
+from nexustrader.constants import AccountType, InstrumentType
 from nexustrader.domain.instrument import Instrument
 from nexustrader.exchange.bybit import build, build_queries, settings, sign
 from nexustrader.exchange.bybit import parse_account as account
@@ -29,6 +29,9 @@ class BybitVenue(VenueDefaults):
 
     def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
         return PUBLIC_TYPES.get(account_type, (account_type,))
+
+    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
+        return tuple(product.instrument_type for product in products_of(account_type))
 
     def endpoints(self, account_type: AccountType) -> Endpoints:
         products_of(account_type)
