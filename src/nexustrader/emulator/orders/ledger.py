@@ -21,8 +21,8 @@ def account_ledger(account: Account, product: Product) -> Body:
     fills = [(execution.trade_id, record, execution) for record in records for execution in record.executions]
     fills.sort(key=lambda row: (row[1].symbol, row[0], row[1].order_id))
     return {
-        "orders": [_order(record) for record in records],
-        "fills": [_fill(record, execution) for _, record, execution in fills],
+        "orders": [_order(product, record) for record in records],
+        "fills": [_fill(product, record, execution) for _, record, execution in fills],
         **held,
         "positions": {
             f"{symbols[key]}/{position_side}": position
@@ -34,13 +34,13 @@ def account_ledger(account: Account, product: Product) -> Body:
     }
 
 
-def _order(record: OrderRecord) -> Body:
+def _order(product: Product, record: OrderRecord) -> Body:
     fees: dict[str, Decimal] = {}
     for execution in record.executions:
         fees[execution.fee_asset] = fees.get(execution.fee_asset, Decimal(0)) + execution.fee
     return {
         "symbol": record.symbol,
-        "order_id": str(record.order_id),
+        "order_id": product.order_name(record),
         "client_id": record.client_id,
         "side": record.sim.side.name,
         "type": record.type,
@@ -50,18 +50,18 @@ def _order(record: OrderRecord) -> Body:
         "amount": plain(record.amount),
         "filled": plain(record.filled),
         "cost": plain(record.cost),
-        "status": record.status,
+        "status": product.order_word(record),
         "fees": {asset: plain(fee) for asset, fee in fees.items()},
         "created_ms": record.created_ms,
         "updated_ms": record.updated_ms,
     }
 
 
-def _fill(record: OrderRecord, execution: Execution) -> Body:
+def _fill(product: Product, record: OrderRecord, execution: Execution) -> Body:
     return {
         "symbol": record.symbol,
-        "trade_id": str(execution.trade_id),
-        "order_id": str(record.order_id),
+        "trade_id": product.trade_name(record, execution.trade_id),
+        "order_id": product.order_name(record),
         "client_id": record.client_id,
         "side": record.sim.side.name,
         "price": plain(execution.price),

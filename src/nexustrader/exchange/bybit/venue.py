@@ -30,6 +30,9 @@ class BybitVenue(VenueDefaults):
     def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
         return PUBLIC_TYPES.get(account_type, (account_type,))
 
+    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
+        return tuple(product.instrument_type for product in products_of(account_type))
+
     def endpoints(self, account_type: AccountType) -> Endpoints:
         products_of(account_type)
         return Endpoints(*ADDRESSES[account_type])

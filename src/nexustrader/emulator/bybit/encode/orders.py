@@ -52,6 +52,15 @@ def end(record: OrderRecord) -> tuple[str, str]:
     return _ENDS["POST_ONLY"] if record.cancel_reason == "POST_ONLY" else _BY_USER
 
 
+def end_word(record: OrderRecord) -> str:
+    """What a client can tell of an order's end: cancelled, expired, or refused after it was taken."""
+    cancel_type, reason = end(record)
+    if reason == "EC_PostOnlyWillTakeLiquidity" and not record.sim.filled:
+        return "REJECTED"
+    is_wanted = cancel_type != "UNKNOWN" or reason == "EC_PostOnlyWillTakeLiquidity"
+    return "CANCELED" if is_wanted and not (record.is_held and cancel_type != "CancelByUser") else "EXPIRED"
+
+
 def left(record: OrderRecord) -> Decimal:
     """What may still execute."""
     return record.amount - record.filled if record.is_open else ZERO

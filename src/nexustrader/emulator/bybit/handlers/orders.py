@@ -127,9 +127,10 @@ def realtime(call: Call) -> Body:
     if _names_one(params):
         rows = _named(params, product, view.orders(call.owner))
     elif read.integer(params, "openOnly", 0) == 0:
-        rows = _chosen(call, product, view.open_orders(call.owner))
+        rows = _chosen(call, product, view.open_orders(call.owner), strict=False)
     else:
-        rows = _chosen(call, product, [r for r in view.orders(call.owner) if not r.is_open][-CLOSED_MAX:])
+        closed = [r for r in view.orders(call.owner) if not r.is_open][-CLOSED_MAX:]
+        rows = _chosen(call, product, closed, strict=False)
     return _page_of_orders(call, product, rows)
 
 
