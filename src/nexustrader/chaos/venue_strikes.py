@@ -221,7 +221,7 @@ def alter_events(run: Run, entropy: Entropy) -> None:
 
 
 def end_private_stream(run: Run, entropy: Entropy) -> None:
-    action = "expire_listen_key" if run.plan.market == "usdm" else "end_user_stream"
+    action = "expire_listen_key" if run.plan.market == run.venue.main_product else "end_user_stream"
     arm(run, action, how=entropy.choice(("told", "silent")))
 
 

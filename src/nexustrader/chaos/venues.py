@@ -43,6 +43,11 @@ class VenueSide(msgspec.Struct, frozen=True, kw_only=True):
     suffixes: Mapping[str, str]
     unified: AccountType | None = None
 
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The products that runs trade in turn, futures first."""
+        return tuple(sorted(self.account_types, key=lambda name: name == SPOT))
+
     def trading_type(self, product: str) -> AccountType:
         """The account type by which a product is traded."""
         return self.unified or self.account_types[product]
@@ -83,6 +88,7 @@ def _bybit(seed: int, history_ms: int, clock: Clock, entropy: Entropy) -> tuple[
     return venue, BybitService(venue)
 
 
+DEFAULT_VENUE = "binance"
 VENUES = {
     "binance": VenueSide(
         exchange=ExchangeType.BINANCE,
