@@ -122,7 +122,11 @@ FAULTS: Mapping[str, FaultKind] = {
         ("drop_push", "swap_push", "multiply_push"),
         (venue.lose_book_updates, venue.swap_book_updates, venue.repeat_book_updates),
     ),
-    "F26": FaultKind("a snapshot older than the stream", ("old_snapshot",), (venue.old_snapshots,)),
+    "F26": FaultKind(
+        "a snapshot older than the stream, late, or out of turn",
+        ("old_snapshot", "late_snapshot", "restart_books"),
+        (venue.old_snapshots,),
+    ),
     "F28": FaultKind("a crossed book", ("cross_push",), (venue.cross_book,)),
     "F29": FaultKind(
         "a feed that lives and stands still",
