@@ -41,9 +41,6 @@ class BybitVenue(VenueDefaults):
         products_of(account_type)
         return UserStreamKind.PRIVATE_SOCKET
 
-    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
-        return tuple(product.instrument_type for product in products_of(account_type))
-
     def order_pool(self, instrument: Instrument) -> str:
         return product_of(instrument).pool
 
