@@ -92,15 +92,6 @@ class Product:
         """Begins the book streams of a symbol, or of all, anew; returns how many there are."""
         return 0
 
-    def order_name(self, record: OrderRecord) -> str:
-        """The id of an order as the venue tells it."""
-        return str(record.order_id)
-
-    def trade_name(self, record: OrderRecord, trade_id: int) -> str:
-        """The id of one of its executions as the venue tells it."""
-        del record  # most number all trades alike
-        return str(trade_id)
-
     def order_word(self, record: OrderRecord) -> str:
         """How an order stands as far as the venue tells, in the words of records, or REJECTED."""
         return record.status

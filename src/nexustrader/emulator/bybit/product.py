@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexustrader.emulator.bybit import ids
 from nexustrader.emulator.bybit.conditionals import Conditionals
 from nexustrader.emulator.bybit.encode import orders
 from nexustrader.emulator.bybit.rules import RULES
@@ -49,14 +48,6 @@ class BybitProduct(Product):
         self.begin_trading(RULES[self.name], voice, feed, _note_nothing)
         self.bybit_voice = voice
         self.conditionals = Conditionals(self.trading, self.markets)
-
-    def order_name(self, record: OrderRecord) -> str:
-        """The id of an order as it is told."""
-        return ids.order_id(self.name, record.order_id)
-
-    def trade_name(self, record: OrderRecord, trade_id: int) -> str:
-        """The id of an execution as it is told."""
-        return ids.trade_id(self.name, record.symbol, trade_id)
 
     def order_word(self, record: OrderRecord) -> str:
         """One word is told of many ends; the reason beside it says which."""
