@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,8 +28,9 @@ from nexustrader.error import EngineBuildError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import MarketPort, VenuePort
 from nexustrader.kernel.tasks import TaskManager
+from nexustrader.venue.counts import counts_for
 from nexustrader.venue.dead_man import DeadMan, require_dead_man
-from nexustrader.venue.endpoints import check_table, redirect
+from nexustrader.venue.endpoints import check_table, is_loopback, redirect
 from nexustrader.venue.feed import Feed
 from nexustrader.venue.gateway import Gateway
 from nexustrader.venue.instrument_store import InstrumentStore, store_name
@@ -55,6 +57,7 @@ class Connections:
         self.feeds: dict[tuple[ExchangeType, AccountType], Feed] = {}
         folder = Path(core.config.db_path).parent / "instruments" if world.has_files else None
         self._lists = InstrumentLists(InstrumentStore(folder), world.clock, tasks, self._on_instruments)
+        self._shares_limits = world.has_files
         self._listening: list[Feed] = []
         self._gateways: list[tuple[Gateway, list[tuple[ExchangeType, AccountType]]]] = []
         self.ports: list[VenuePort] = []
@@ -164,10 +167,7 @@ class Connections:
         signer: Signer | None,
         enable_rate_limit: bool,
     ) -> RestSession:
-        limiter = self._limiters.setdefault(
-            (venue.spec.exchange, endpoints.pool or endpoints.rest),
-            RateLimiter(venue.rate_limits(account_type)),
-        )
+        limiter = self._limiter(venue, account_type, endpoints)
         return RestSession(
             venue,
             endpoints.rest,
@@ -179,6 +179,17 @@ class Connections:
             enable_rate_limit=enable_rate_limit,
             clock_url=endpoints.clock,
         )
+
+    def _limiter(self, venue: Venue, account_type: AccountType, endpoints: Endpoints) -> RateLimiter:
+        """One for all that count against the same limits; against the real venue also for other programs here."""
+        name = endpoints.pool or endpoints.rest
+        key = (venue.spec.exchange, name)
+        if key not in self._limiters:
+            limits = venue.rate_limits(account_type)
+            is_shared = self._shares_limits and not is_loopback(urlsplit(endpoints.rest).hostname or "")
+            counts = counts_for(f"{venue.spec.exchange.value} {name}", len(limits)) if is_shared else None
+            self._limiters[key] = RateLimiter(limits, counts)
+        return self._limiters[key]
 
     def _add_private(
         self, exchange: ExchangeType, connector: PrivateConnectorConfig | MockConnectorConfig

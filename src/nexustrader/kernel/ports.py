@@ -59,7 +59,8 @@ class VenueSink(Protocol):
     def on_status(self, account: str, event: str) -> None:
         """What became of the private connection.
 
-        connected, disconnected, reconnected and listen_key_expired are told to the strategy; resync_needed and
+        connected, disconnected, reconnected, listen_key_expired and banned (the venue wants silence: nothing is
+        sent for a while) are told to the strategy; resync_needed and
         balance_update say that something cannot be known from the stream alone, so the venue has to be asked.
         """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from nexustrader.constants import AccountType
@@ -121,6 +122,7 @@ class Gateway(Inquiries):
 
     def attach(self, sink: VenueSink) -> None:
         self._sink = sink
+        self._session.on_ban = partial(self._deliver, "banned")
 
     async def start(self) -> None:
         """Connect and authenticate. Raises AuthFailed, OutcomeUnknown or NotSent."""
@@ -177,7 +179,8 @@ class Gateway(Inquiries):
     # -- commands --------------------------------------------------------------------------------------------
 
     def submit(self, command: ev.Submit) -> None:
-        if wait_ms := self._session.order_wait_ms(self._pool_of(command.symbol), 1):
+        weight = 0 if command.route is Route.WS else 1
+        if wait_ms := self._session.order_wait_ms(self._pool_of(command.symbol), 1, weight):
             reason = f"order rate limit reached, free again in {wait_ms} ms"
             self._finish(command, Conclusion.NOT_SENT, reason)
         elif command.route is Route.WS:
