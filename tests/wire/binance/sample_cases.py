@@ -18,6 +18,7 @@ from nexustrader.error import WireError
 from nexustrader.exchange.binance import VENUE, BinanceAccountType
 from nexustrader.exchange.binance.errors import ERRORS
 from nexustrader.market.subscriptions import Stream
+from nexustrader.venue.local_book import BookChange
 
 SPOT, USD_M, COIN_M = (
     BinanceAccountType.SPOT,
@@ -99,9 +100,12 @@ def push(account_type: AccountType, name: str, data: Any) -> str:
     if kind is DataType.TRADE:
         assert tick.side is (OrderSide.SELL if data["m"] else OrderSide.BUY)
     if kind is DataType.BOOKL2:
+        kept = isinstance(tick, BookChange)
+        assert not kept or (tick.last, tick.after) == (data["u"], data.get("pu", data["U"] - 1))
         sides = (data.get("bids", data.get("b")), data.get("asks", data.get("a")))
         for side, levels in zip((tick.bids, tick.asks), sides, strict=True):
-            assert [(level.price, level.size) for level in side] == [(float(p), float(q)) for p, q in levels]
+            shown = [(float(p), float(q)) for p, q in levels]
+            assert [level if kept else (level.price, level.size) for level in side] == shown
     return "told"
 
 
@@ -128,13 +132,18 @@ def bare_lines(path: Path) -> None:
 
 
 def book_sync(account_type: AccountType) -> Callable[[Path], None]:
-    """Changes of a book have the shape of futures' partial books; spot's partial books have another."""
+    """A snapshot and the changes after it."""
 
     def check(path: Path) -> None:
-        changes = [event["data"] for event in decode(path.read_bytes())["events"]]
+        recorded = decode(path.read_bytes())
+        changes = [event["data"] for event in recorded["events"]]
         assert changes
-        ends = {push(account_type, f"{change['s'].lower()}@depth5@100ms", change) for change in changes}
-        assert ends == {"refused" if account_type is SPOT else "told"}
+        assert {push(account_type, f"{c['s'].lower()}@depth@100ms", c) for c in changes} == {"told"}
+        snapshot = recorded["snapshot"]
+        book = VENUE.parse_depth(account_type, encode(snapshot), NOW_MS)
+        assert book.is_snapshot
+        assert book.last == snapshot["lastUpdateId"]
+        assert list(book.bids) == [(float(p), float(q)) for p, q in snapshot["bids"]]
 
     return check
 
