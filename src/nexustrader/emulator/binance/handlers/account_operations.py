@@ -98,9 +98,14 @@ def coinm_balance(call: Call) -> object:
 
 def coinm_position_risk(call: Call) -> object:
     """Positions of every contract, or of those of one pair or one coin."""
+    return [encode_coinm.position(view) for view in coinm_positions(call)]
+
+
+def coinm_positions(call: Call) -> list[PositionView]:
+    """The positions that a request for contracts asks for."""
     pair, coin = call.params.get("pair"), call.params.get("marginAsset")
     return [
-        encode_coinm.position(view)
+        view
         for view in _view(call).positions(active=False)
         if pair in {None, pair_of(view.listing)} and coin in {None, view.listing.settle}
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from nexustrader.emulator.binance.encode.numbers import eight
@@ -10,11 +9,14 @@ from nexustrader.emulator.binance.errors import refusal
 from nexustrader.emulator.binance.handlers import order_operations as order
 from nexustrader.emulator.binance.handlers import requests
 from nexustrader.emulator.binance.handlers.operation import Call
+from nexustrader.emulator.binance.handlers.rows import Handler, each, without
 from nexustrader.emulator.binance.side_accounts import isolated_of
 from nexustrader.emulator.errors import VenueError
 from nexustrader.emulator.orders.accounts import ZERO, Account
 from nexustrader.sim.types import Side
 
+LACKING = frozenset({"orderListId", "workingTime"})
+CANCEL_LACKING = frozenset({"transactTime", "selfTradePreventionMode"})
 BORROWING = frozenset({"MARGIN_BUY", "AUTO_BORROW_REPAY"})
 REPAYING = frozenset({"AUTO_REPAY", "AUTO_BORROW_REPAY"})
 EFFECTS = frozenset({"NO_SIDE_EFFECT", *BORROWING, *REPAYING})
@@ -52,18 +54,19 @@ def place(call: Call) -> object:
     return reply
 
 
-def marked(handler: Callable[[Call], object]) -> Callable[[Call], object]:
+def marked(handler: Handler) -> Handler:
     """The same answer, with the kind of account in each row."""
+    return each(
+        without(handler, LACKING),
+        lambda call, row: {**row, "isIsolated": requests.flag(call.params, "isIsolated")},
+    )
 
-    def marking(call: Call) -> object:
-        mark = {"isIsolated": requests.flag(call.params, "isIsolated")}
-        answer = handler(call)
-        if isinstance(answer, list):
-            return [{**row, **mark} for row in answer]
-        assert isinstance(answer, dict)
-        return {**answer, **mark}
 
-    return marking
+def cancel(call: Call) -> object:
+    """Cancels one order; its id comes back as text here."""
+    reply = order.cancel(call)
+    assert isinstance(reply, dict)
+    return {**reply, "orderId": str(reply["orderId"])}
 
 
 def open_orders(call: Call) -> object:

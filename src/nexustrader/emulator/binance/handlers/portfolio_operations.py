@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
-from nexustrader.emulator.binance.encode import encode_usdm_account
+from nexustrader.emulator.binance.encode import encode_coinm, encode_usdm_account
 from nexustrader.emulator.binance.encode.numbers import eight
 from nexustrader.emulator.binance.errors import refusal
 from nexustrader.emulator.binance.handlers import order_operations as order
 from nexustrader.emulator.binance.handlers import requests
-from nexustrader.emulator.binance.handlers.account_operations import coinm_position_risk, positions_of
+from nexustrader.emulator.binance.handlers.account_operations import coinm_positions, positions_of
 from nexustrader.emulator.binance.handlers.operation import Call
 from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.orders.accounts import ZERO
 
 CLIENT_ID_LENGTH_MAX = 32
 # What rows of other accounts have and these lack.
-LACKING = frozenset({
-    "closePosition", "stopPrice", "workingType", "priceProtect", "marginType", "isolatedMargin", "isAutoAddMargin",
-    "isolatedWallet", "breakEvenPrice",
+LACKING = frozenset({"closePosition", "stopPrice", "workingType", "priceProtect"})
+REPLIES_LACKING = frozenset({"origType"})
+COINM_LACKING = frozenset({"priceMatch", "selfTradePreventionMode"})
+TRADES_LACKING = frozenset({"marginAsset", "baseQty"})
+POSITIONS_LACKING = frozenset({
+    "marginType", "isolatedMargin", "isAutoAddMargin", "isolatedWallet", "breakEvenPrice",
 })  # fmt: skip
 
 
@@ -38,19 +39,6 @@ def place_margin(call: Call) -> object:
     for execution in reply.get("fills", ()):
         del execution["tradeId"]
     return reply
-
-
-def lean(handler: Callable[[Call], object]) -> Callable[[Call], object]:
-    """The same answer without what this account does not tell."""
-
-    def leaning(call: Call) -> object:
-        answer = handler(call)
-        if isinstance(answer, list):
-            return [_without(row) for row in answer]
-        assert isinstance(answer, dict)
-        return _without(answer)
-
-    return leaning
 
 
 def my_trades(call: Call) -> object:
@@ -92,14 +80,15 @@ def balance(call: Call) -> object:
 
 def um_positions(call: Call) -> object:
     """Positions of USD-M."""
-    return [_without(encode_usdm_account.position_v2(view)) for view in positions_of(call, active=False)]
+    return [encode_usdm_account.position_v2(view) for view in positions_of(call, active=False)]
 
 
 def cm_positions(call: Call) -> object:
-    """Positions of COIN-M."""
-    rows = coinm_position_risk(call)
-    assert isinstance(rows, list)
-    return [_without(row) for row in rows]
+    """Positions of COIN-M, and what they are worth."""
+    return [
+        {**encode_coinm.position(view), "notionalValue": encode_coinm.worth(view)}
+        for view in coinm_positions(call)
+    ]
 
 
 def start_listen_key(call: Call) -> object:
@@ -117,7 +106,3 @@ def close_listen_key(call: Call) -> object:
     """The key ends."""
     call.product.portfolio_keys.close(call.owner)
     return {}
-
-
-def _without(row: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in row.items() if name not in LACKING}
