@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import msgspec
 
-from nexustrader.constants import AccountType, OrderSide, OrderType, PositionSide, TimeInForce
+from nexustrader.constants import AccountType, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, to_plain
+from nexustrader.domain.order import CLOSING_SIDE
 from nexustrader.error import OrderError
 from nexustrader.exchange.binance.quirks import account_of, product_of
 from nexustrader.exchange.binance.sign import socket_params
@@ -26,7 +27,6 @@ OWN_PARAMS = frozenset({
 })  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode
-_CLOSING_SIDE = {PositionSide.LONG: OrderSide.SELL, PositionSide.SHORT: OrderSide.BUY}
 
 # -- parameters -----------------------------------------------------------------------------------------
 
@@ -83,7 +83,7 @@ def _position_params(product: Product, command: ev.Submit) -> Params:
     side = command.position_side
     if side is None:
         return {"reduceOnly": "true"}
-    closing = _CLOSING_SIDE.get(side)
+    closing = CLOSING_SIDE.get(side)
     if closing is None:
         raise OrderError(f"order {command.oid}: position_side must be LONG or SHORT, not {side.value}")
     if command.reduce_only and command.side is not closing:
