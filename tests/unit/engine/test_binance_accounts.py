@@ -147,6 +147,11 @@ def test_coin_margined_contracts_are_traded_in_contracts_and_paid_for_in_coin(ws
     assert_orders_agree(script, truth)
     positions = {symbol: script.cache.get_position(symbol) for symbol in (INVERSE, DATED)}
     assert {s: p.signed_amount for s, p in positions.items() if p} == {INVERSE: 25, DATED: -7}
+    for venue_symbol, symbol in (("BTCUSD_PERP", INVERSE), ("BTCUSD_270326", DATED)):
+        held, theirs = positions[symbol], truth["positions"][f"{venue_symbol}/BOTH"]
+        assert held is not None
+        assert abs(Decimal(str(held.entry_price)) - Decimal(theirs["entry_price"])) < Decimal("0.001")
+        assert abs(Decimal(str(held.realized_pnl)) - Decimal(theirs["realized_pnl"])) < Decimal("1e-7")
     balance = script.cache.get_balance(BinanceAccountType.COIN_M_FUTURE).balances["BTC"]
     assert abs(balance.free - Decimal(truth["balances"]["BTC"]["wallet"])) < Decimal("1e-7")
 
