@@ -26,7 +26,7 @@ def place(call: Call) -> object:
     """Places an order; the reply holds as much of it as was asked for."""
     parse = requests.spot_order if call.product.name == SPOT else requests.usdm_order
     request = parse(call.params, call.product.listings)
-    call.product.limiter.charge_order(call.owner.name, call.now_ms)
+    call.limiter.charge_order(call.owner.name, call.now_ms)
     record, may_ack = call.product.mishaps.place(call, request)
     if call.product.name == SPOT:
         return encode_spot.new_order(record, request.response, record.executions, call.now_ms)
@@ -85,7 +85,7 @@ def modify(call: Call) -> object:
     price, amount = requests.decimal(params, "price"), requests.decimal(params, "quantity")
     assert price is not None
     assert amount is not None
-    call.product.limiter.charge_order(call.owner.name, call.now_ms)
+    call.limiter.charge_order(call.owner.name, call.now_ms)
     call.product.mishaps.before_change(call, record)
     call.product.trading.modify(call.owner, record, price, amount)
     modify_id = requests.integer(params, "modifyId")
