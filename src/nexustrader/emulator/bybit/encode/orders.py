@@ -93,7 +93,7 @@ def order(record: OrderRecord) -> Body:
         "rejectReason": reject_reason,
         "avgPrice": price(_average(record)),
         "leavesQty": text(unfilled),
-        "leavesValue": money(_value(record, unfilled, shown)),
+        "leavesValue": money(record_value(record, unfilled, shown)),
         "cumExecQty": text(record.filled),
         "cumExecValue": money(_cost(record)),
         "cumExecFee": money(sum((one.fee for one in record.executions), ZERO)),
@@ -266,10 +266,6 @@ def record_value(record: OrderRecord, amount: Decimal, at: Decimal) -> Decimal:
     if record.listing.kind != "inverse":
         return amount * at
     return amount / at if at else ZERO
-
-
-def _value(record: OrderRecord, amount: Decimal, at: Decimal) -> Decimal:
-    return record_value(record, amount, at)
 
 
 def _cost(record: OrderRecord) -> Decimal:
