@@ -106,10 +106,12 @@ class Refusals(Case):
     async def test_a_refusal_with_a_code_that_nobody_knows_concludes_nothing(self, desk: Desk) -> None:
         await desk.start()
         desk.venue.inject("http_status_after", on="order.place", code=UNHEARD_OF, msg="What?", status=400)
+        desk.venue.inject("drop_event", count=1)
         oid = desk.rest()
         state = await desk.accepted(oid)  # the venue was asked, and has it
         assert state.is_open
         await desk.agrees()
+        assert "failed" not in desk.strategy.told(oid)
 
     @on_desk(takes_s=40)
     async def test_a_refusal_with_an_unknown_code_that_was_one_is_found_out(self, desk: Desk) -> None:
