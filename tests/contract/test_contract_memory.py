@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binance_emulated import BinanceSpot, BinanceUsdm
-from bybit_emulated import BybitLinear, BybitSpot
+from bybit_emulated import BybitInverse, BybitLinear, BybitSpot
 
 
 class TestBinanceSpot(BinanceSpot):
@@ -19,4 +19,8 @@ class TestBybitSpot(BybitSpot):
 
 
 class TestBybitLinear(BybitLinear):
+    transport = "memory"
+
+
+class TestBybitInverse(BybitInverse):
     transport = "memory"
