@@ -140,9 +140,7 @@ class Orders(Case):
         place, venue = desk.place, desk.venue
         for side, times in (("BUY", 3), ("SELL", 1)):
             amount = str(desk.amount * times)
-            venue.inject(
-                "manual_order", product=place.product, symbol=place.native, side=side, amount=amount
-            )
+            venue.inject("manual_order", product=place.product, symbol=place.native, side=side, amount=amount)
         await desk.start()
         await desk.agrees()
         position = desk.core.portfolio.positions()
