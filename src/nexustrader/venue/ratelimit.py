@@ -38,9 +38,8 @@ class RateLimiter:
                 continue
             window = now_ms // limit.interval_ms
             used = self._counts[index].used(index, window)
-            if (
-                used and used + cost > limit.limit * HEADROOM
-            ):  # what never fits has to go in a window of its own
+            # What is larger than a whole window has to go in one of its own.
+            if used and used + cost > limit.limit * HEADROOM:
                 wait = max(wait, (window + 1) * limit.interval_ms - now_ms)
         return wait
 
