@@ -6,7 +6,7 @@ sim/exchange.py; MarketPort in venue/feed.py and backtest/; Journal in persisten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -88,6 +88,9 @@ class VenuePort(Protocol):
         """Start the private stream anew: it is suspected of silence."""
 
     def submit(self, command: ev.Submit) -> None: ...
+    def submit_batch(self, commands: Sequence[ev.Submit]) -> None:
+        """Several at once, together where the venue takes them so; each has a result of its own."""
+
     def cancel(self, command: ev.Cancel) -> None: ...
     def amend(self, command: ev.Amend) -> None: ...
     def cancel_all(self, command: ev.CancelAll) -> None: ...

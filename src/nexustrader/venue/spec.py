@@ -6,7 +6,7 @@ Connecting, sending, acking, timing out, retrying and reconciling live in `venue
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
@@ -230,6 +230,17 @@ class Venue(Protocol):
     def order_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.Submit
     ) -> Request: ...
+    def batch_max(self, account_type: AccountType, instrument: Instrument) -> int:
+        """How many creates of this instrument's pool go in one request; 1: each in its own."""
+
+    def batch_request(
+        self, account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]
+    ) -> Request:
+        """Several creates of one pool at once. Raises OrderError."""
+
+    def parse_batch_reply(self, body: bytes) -> list[Reply]:
+        """The reply to each create, in their order. Raises WireError."""
+
     def cancel_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.Cancel
     ) -> Request: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -151,6 +151,19 @@ def order_request(account_type: AccountType, instrument: Instrument, command: ev
     params = order_params(product, instrument, command)
     places = product.places_by_effect.get(params.get("sideEffectType", ""), product.order_places)
     return _signed(product, "POST", params, product.order_weight, places)
+
+
+def batch_max(account_type: AccountType, instrument: Instrument) -> int:
+    return product_of(account_type, instrument).batch_max
+
+
+def batch_request(account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]) -> Request:
+    """Each order counts for itself in the limit of 10 s."""
+    product = product_of(account_type, orders[0][0])
+    bodies = [order_params(product, instrument, command) for instrument, command in orders]
+    params = (("batchOrders", _encode(bodies).decode()),)
+    path = f"{product.root}/batchOrders"
+    return Request("POST", path, params, Security.SIGNED, weight=5, orders=len(bodies))
 
 
 def cancel_request(account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:
