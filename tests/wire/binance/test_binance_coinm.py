@@ -199,7 +199,7 @@ def test_a_reply_since_the_averages_went_is_read():
 
 
 def test_executions_without_a_price_are_left_to_the_stream():
-    """Of inverse contracts a price that is guessed now cannot be put right later."""
+    """A guessed price would be told to the strategy, and of inverse contracts it could not be put right later."""
     reply = {k: v for k, v in ORDER.items() if k != "cumBase"} | {"status": "FILLED", "executedQty": "7"}
     (acked,) = VENUE.parse_order_reply(COIN_M, PERP, SUBMIT, msgspec.json.encode(reply), NOW_MS)
     assert (acked.kind, acked.eid, acked.filled) == (EventKind.ACKED, "28", None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nexustrader.constants import AccountType, InstrumentType, OrderType
+from nexustrader.constants import AccountType, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.events import EventKind, Fill, OrderEvent, Source
 from nexustrader.domain.instrument import Instrument
@@ -195,11 +195,9 @@ def parse_order_reply(
     event = _event(origin, row, kind, Source.ACK, timestamp, command.oid)
     if isinstance(command, ev.Submit):
         facts = _created(command, row, state, event)
-        # Replies of futures tell no prices. An estimate of inverse contracts cannot be put right by what the stream
-        # tells later, so their executions are left to it.
-        unpriced = (
-            product.instrument_type is InstrumentType.INVERSE and event.filled and event.average is None
-        )
+        # Replies of futures tell no prices: what they executed is left to the stream, which does. An order would be
+        # told as filled at 0, and an inverse position could not be put right later.
+        unpriced = event.filled and event.average is None
         return (next(facts),) if unpriced else tuple(facts)
     # An amendment below the filled amount ends the order.
     return (event, replace(event, kind=ending)) if ending not in (None, kind) else (event,)
