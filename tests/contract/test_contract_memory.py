@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binance_emulated import BinanceSpot, BinanceUsdm
+from binance_emulated import BinanceCoinm, BinanceSpot, BinanceUsdm
 from bybit_emulated import BybitInverse, BybitLinear, BybitSpot
 
 
@@ -23,4 +23,8 @@ class TestBybitLinear(BybitLinear):
 
 
 class TestBybitInverse(BybitInverse):
+    transport = "memory"
+
+
+class TestBinanceCoinm(BinanceCoinm):
     transport = "memory"
