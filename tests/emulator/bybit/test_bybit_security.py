@@ -156,6 +156,11 @@ def test_an_address_that_asks_too_much_is_shut_out() -> None:
     assert world.get("market/time", signed=False).status == 200
 
 
+def test_a_query_with_a_body_is_shut_out(world: MemoryBybit) -> None:
+    assert world.send("GET", "/v5/market/time", "", b"{}", signed=False).status == 403
+    assert world.send("GET", "/v5/market/time", "", b"", signed=False).status == 200
+
+
 def test_what_is_not_served_is_refused_clearly(world: MemoryBybit) -> None:
     for method, path in (
         ("GET", "/v5/market/risk-limit"),
