@@ -145,6 +145,11 @@ def test_every_order_of_a_batch_counts(world: MemoryBybit) -> None:
     batch = world.post("order/create-batch", category="linear", request=[order] * 8)
     assert batch.headers["X-Bapi-Limit-Status"] == "2"
     assert [world.create().code for _ in range(3)] == [0, 0, 10006]
+    world.wait(1_000)
+    world.create()
+    late = world.post("order/create-batch", category="linear", request=[order] * 12)
+    assert late.code == 0
+    assert [row["code"] for row in late.body["retExtInfo"]["list"]] == [0] * 9 + [10006] * 3
 
 
 def test_an_address_that_asks_too_much_is_shut_out() -> None:
