@@ -35,7 +35,10 @@ class BybitVenue(VenueDefaults):
 
     def endpoints(self, account_type: AccountType) -> Endpoints:
         products_of(account_type)
-        return Endpoints(*ADDRESSES[account_type])
+        found = ADDRESSES[account_type]
+        live = ADDRESSES[BybitAccountType.UNIFIED]  # the demo has no market data, the time among them
+        is_demo = account_type is BybitAccountType.UNIFIED_DEMO
+        return Endpoints(*found, clock=live.rest if is_demo else None)
 
     def user_stream(self, account_type: AccountType) -> UserStreamKind:
         products_of(account_type)
