@@ -184,6 +184,7 @@ def test_the_demo_account_trades_by_rest_on_live_data():
     demo = VENUE.endpoints(A.UNIFIED_DEMO)
     assert (demo.rest, demo.trade) == ("https://api-demo.bybit.com", None)
     assert demo.private == "wss://stream-demo.bybit.com/v5/private"
+    assert (demo.clock, VENUE.endpoints(A.UNIFIED).clock) == ("https://api.bybit.com", None)
     assert VENUE.public_types(A.UNIFIED_DEMO) == VENUE.public_types(A.UNIFIED)
     assert A.UNIFIED_DEMO.is_testnet
 

@@ -96,6 +96,7 @@ def test_a_market_order_is_one_message(resolve):
         resolve, orderStatus="Filled", orderType="Market", timeInForce="IOC", price="77201.1", avgPrice="76500",
         cumExecQty="0.01", cumExecValue="765", leavesQty="0",
     )  # fmt: skip
+    assert event.price is None
     state = after(submitted(OrderType.MARKET, price=None), event)
     assert (state.status, state.filled, state.average, state.price) == (
         Status.FILLED,

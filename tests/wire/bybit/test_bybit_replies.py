@@ -106,7 +106,7 @@ def test_data_are_no_reply(topic):
 
 
 def test_a_limit_on_the_order_socket_says_when_it_opens_again():
-    header = {"X-Bapi-Limit-Reset-Timestamp": "1700000000400", "Timenow": "1700000000100"}
+    header = {"X-Bapi-Limit-Reset-Timestamp": "1700000000400", "Timenow": 1700000000100, "X-Bapi-Limit": None}
     raw = encoded(
         reqId="1-2", retCode=10006, retMsg="Too many visits!", op="order.create", data={}, header=header
     )

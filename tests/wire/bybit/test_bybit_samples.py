@@ -135,7 +135,7 @@ def order_topic(kind: EventKind) -> Callable[..., None]:
         (row,) = decode(raw)["data"]
         assert (event.kind, event.oid, event.eid) == (kind, row["orderLinkId"], row["orderId"])
         assert (event.amount, event.filled) == (Decimal(row["qty"]), Decimal(row["cumExecQty"]))
-        assert event.price == (Decimal(row["price"]) if row["price"] else None)
+        assert event.price == (Decimal(row["price"]) if row["orderType"] == "Limit" else None)
         if row["orderStatus"] == "Untriggered":
             assert event.type.is_market is (row["orderType"] == "Market")
             wants_better = row["triggerDirection"] == {"Buy": 2, "Sell": 1}[row["side"]]

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-
-class Addresses(NamedTuple):
-    rest: str
-    stream: str
-    trade: str | None
-    private: str | None  # the socket where subscriptions by token are made
-    pool: str  # account types of one pool count against the same limits
-    clock: str | None = None  # tells the time where `rest` does not
-
+from nexustrader.exchange.addresses import Addresses
 
 _SPOT_REST, _SPOT_STREAM = "https://api.binance.com", "wss://stream.binance.com:9443"
 _SPOT_SOCKET = "wss://ws-api.binance.com:443/ws-api/v3"

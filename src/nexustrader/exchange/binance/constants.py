@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nexustrader.constants import AccountType
-from nexustrader.exchange.binance.addresses import ADDRESSES, Addresses
+from nexustrader.exchange.addresses import Addresses, PlacedAccountType
+from nexustrader.exchange.binance.addresses import ADDRESSES
 
 EXCHANGE_ID = "binance"
 
 
-class BinanceAccountType(AccountType):
+class BinanceAccountType(PlacedAccountType):
     """What an account of Binance trades, and where (live, testnet or simulated here)."""
 
     SPOT = "SPOT"
@@ -67,20 +67,4 @@ class BinanceAccountType(AccountType):
 
     @property
     def addresses(self) -> Addresses | None:
-        """None for a mock, which has no venue behind it."""
         return ADDRESSES.get(self.value)
-
-    @property
-    def base_url(self) -> str | None:
-        """Address of REST."""
-        return self.addresses.rest if self.addresses else None
-
-    @property
-    def ws_url(self) -> str | None:
-        """Address of the market and user streams, to be joined with a route."""
-        return self.addresses.stream if self.addresses else None
-
-    @property
-    def ws_order_url(self) -> str | None:
-        """Address of the order socket; None also where the venue has none."""
-        return self.addresses.trade if self.addresses else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -187,9 +187,7 @@ def cancel_all_request(
     return post("/v5/order/cancel-all", symbol)
 
 
-def post(
-    path: str, body: Mapping[str, str | int | bool | float], orders: int = 0, pool: str = "orders"
-) -> Request:
+def post(path: str, body: object, orders: int = 0, pool: str = "orders") -> Request:
     return Request("POST", path, (), Security.SIGNED, orders=orders, pool=pool, body=_encode(body))
 
 

@@ -63,7 +63,7 @@ def order_event(origin: Origin, category: str, row: wire.Order, source: Source) 
         eid=row.orderId,
         filled=number(row.cumExecQty),
         average=_average(category, row),
-        price=positive(row.price),
+        price=None if row.orderType == "Market" else positive(row.price),  # else a bound that the venue made
         amount=amount,
         reason=reason,
         side=quirks.SIDES.get(row.side),

@@ -102,7 +102,7 @@ def parse_ws_reply(raw: bytes) -> WsReply | None:
         text = (head.retMsg or "")[:TEXT_CHARS_MAX]
         if head.retCode == 0:
             return WsReply(request_id, Reply(ok=True, status=HTTP_OK, message=text, body=raw))
-        wait = _retry_after_ms(head.header or {}, 0) if head.header else None
+        wait = _retry_after_ms({n: str(v) for n, v in head.header.items()}, 0) if head.header else None
         return WsReply(request_id, _refusal(HTTP_OK, _refined(head.retCode, text), text, raw, wait))
     if head.success is None:
         return None

@@ -10,7 +10,8 @@ from nexustrader.exchange.bybit import parse_instruments as instruments
 from nexustrader.exchange.bybit import parse_market as market
 from nexustrader.exchange.bybit import parse_orders as orders
 from nexustrader.exchange.bybit import parse_replies as replies
-from nexustrader.exchange.bybit.constants import ADDRESSES, BybitAccountType
+from nexustrader.exchange.bybit.addresses import ADDRESSES
+from nexustrader.exchange.bybit.constants import BybitAccountType
 from nexustrader.exchange.bybit.spec import PUBLIC_TYPES, SPEC, key_of, product_of, products_of, rate_limits
 from nexustrader.venue.defaults import VenueDefaults
 from nexustrader.venue.spec import Endpoints, UserStreamKind, Venue
@@ -35,7 +36,7 @@ class BybitVenue(VenueDefaults):
 
     def endpoints(self, account_type: AccountType) -> Endpoints:
         products_of(account_type)
-        return Endpoints(*ADDRESSES[account_type])
+        return Endpoints(*ADDRESSES[account_type.value])
 
     def user_stream(self, account_type: AccountType) -> UserStreamKind:
         products_of(account_type)

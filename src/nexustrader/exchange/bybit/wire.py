@@ -76,7 +76,7 @@ class Head(msgspec.Struct):
     req_id: Name | None = None
     reqId: Name | None = None
     creationTime: Ms = 0
-    header: dict[str, str] | None = None
+    header: dict[str, str | int | float | None] | None = None
     data: msgspec.Raw = msgspec.Raw(b"")
 
 
