@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections.abc import Callable, Iterable, Mapping
 
+from nexustrader.domain.outcome import Conclusion
 from nexustrader.error import AuthFailed, NotSent, OutcomeUnknown, RateLimited, VenueRejected, WireError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock
@@ -157,7 +158,7 @@ class RestSession:
             raise AuthFailed(f"{text.rstrip('.')}. Check key, secret, permissions and IP binding", reply.code)
         if rule.limit:
             raise RateLimited(text, reply.retry_after_ms or 1000, reply.code)
-        if reply.status >= 500:
+        if reply.status >= 500 or rule.conclusion is Conclusion.UNKNOWN:  # no answer, whatever the status says
             raise OutcomeUnknown(text)
         raise VenueRejected(text, reply.code)
 

@@ -11,7 +11,7 @@ import pytest
 from memory_transport import answers
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion, Route
-from nexustrader.error import AuthFailed, InstrumentError
+from nexustrader.error import AuthFailed, InstrumentError, OutcomeUnknown
 from nexustrader.exchange.binance import BinanceAccountType
 from nexustrader.exchange.binance.venue import BinanceVenue
 from nexustrader.venue.transport import HttpAnswer
@@ -273,3 +273,11 @@ def test_a_terminated_private_subscription_is_renewed_by_a_new_socket() -> None:
         await account.gateway.stop()
 
     run_virtual(run)
+
+
+@account_test
+async def test_a_code_that_leaves_doubt_is_no_answer_to_a_question(a: Account) -> None:
+    for status, code in ((200, -1007), (400, -987_654)):
+        a.orders = answers(http(status, {"code": code, "msg": "Timeout waiting for response."}))
+        with pytest.raises(OutcomeUnknown):
+            await a.gateway.query_open_orders()
