@@ -79,6 +79,7 @@ def cells(one: Capability) -> dict[str, str]:
         "reduce-only": _yes(one.reduces_only),
         "position side (hedge mode)": _yes(one.hedges),
         "amend": _yes(one.amends),
+        "orders in one request": str(one.batch_max) if one.batch_max > 1 else NO,
         "cancel all in one call": _yes(one.cancels_all),
         "dead-man timer": _yes(one.has_dead_man),
         "order socket": _yes(one.has_order_socket),

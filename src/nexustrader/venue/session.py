@@ -158,7 +158,9 @@ class RestSession:
             raise AuthFailed(f"{text.rstrip('.')}. Check key, secret, permissions and IP binding", reply.code)
         if rule.limit:
             raise RateLimited(text, reply.retry_after_ms or 1000, reply.code)
-        if reply.status >= 500 or rule.conclusion is Conclusion.UNKNOWN:  # no answer, whatever the status says
+        if (
+            reply.status >= 500 or rule.conclusion is Conclusion.UNKNOWN
+        ):  # no answer, whatever the status says
             raise OutcomeUnknown(text)
         raise VenueRejected(text, reply.code)
 

@@ -8,6 +8,7 @@ import pytest
 
 from nexustrader.constants import OrderSide, OrderStatus, OrderType, TimeInForce
 from nexustrader.domain.order import OrderState
+from nexustrader.schema import BatchOrder
 from nexustrader.testing.venue_contract.case import Case, on_desk
 from nexustrader.testing.venue_contract.desk import BUY, SELL, Desk
 from nexustrader.venue.capabilities import Capability, capability
@@ -124,6 +125,31 @@ class Orders(Case):
             _filled(desk, await desk.closed(oid), parts=4)
             assert "partially_filled" in desk.strategy.told(oid)
             await desk.agrees()
+
+    @on_desk()
+    async def test_orders_of_a_batch_end_each_for_itself(self, desk: Desk) -> None:
+        await desk.start()
+        across, away, least = desk.across(BUY), desk.away(BUY), desk.instrument.lot / 10
+        terms = (
+            (OrderType.LIMIT, across, desk.amount),
+            (OrderType.POST_ONLY, across, desk.amount),
+            (OrderType.LIMIT, away, desk.amount),
+            (OrderType.LIMIT, away, least),
+            (OrderType.LIMIT, away, desk.amount),
+        )
+        symbol = desk.place.symbol
+        orders = [
+            BatchOrder(symbol=symbol, side=BUY, type=kind, amount=amount, price=price)
+            for kind, price, amount in terms
+        ]
+        oids = desk.strategy.create_batch_orders(orders, account_type=desk.place.account_type)
+        taken, crossing, first, too_small, second = oids
+        _filled(desk, await desk.closed(taken))
+        _ended_unfilled(await desk.closed(crossing))
+        _ended_unfilled(await desk.closed(too_small))
+        for oid in (first, second):
+            await desk.accepted(oid)
+        await desk.agrees()
 
     @on_desk()
     async def test_orders_ended_by_the_venue_are_told_as_such(self, desk: Desk) -> None:
