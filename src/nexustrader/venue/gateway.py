@@ -255,6 +255,9 @@ class Gateway:
     def _unbuilt(self, command: ev.Command, error: Exception) -> None:
         """End a command of which no request could be made: nothing has left."""
         reason = str(error)
+        if isinstance(error, NotSent):  # it does not go this way, but it may go by another
+            self._finish(command, Conclusion.NOT_SENT, reason)
+            return
         if not isinstance(error, Denied):
             _log.exception(f"{self.account}: a request could not be built")
             reason = f"the request could not be built: {_words(error)}"
@@ -426,7 +429,8 @@ class Gateway:
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         if eid is None:
             return []
-        fills = await self._fills(self._venue.fills_request(self._type, self._instrument(symbol), eid), oid)
+        request = self._venue.fills_request(self._type, self._instrument(symbol), eid)
+        fills = [] if request is None else await self._fills(request, oid)
         return [fill for fill in fills if fill.eid == eid]  # some venues can be asked for all orders' only
 
     async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:

@@ -255,7 +255,10 @@ class Venue(Protocol):
         signer: Signer,
         timestamp_ms: int,
     ) -> bytes:
-        """The complete signed frame for the order socket. Raises Denied when the venue has no such call."""
+        """The complete signed frame for the order socket.
+
+        Raises Denied for what cannot be sent at all, and NotSent for what has to go by REST.
+        """
 
     def parse_ws_reply(self, raw: bytes) -> WsReply | None:
         """None when the frame is not a reply (a user event, a control frame)."""
@@ -300,7 +303,9 @@ class Venue(Protocol):
     def open_orders_requests(
         self, account_type: AccountType, instrument: Instrument | None
     ) -> tuple[Request, ...]: ...
-    def fills_request(self, account_type: AccountType, instrument: Instrument, eid: str) -> Request: ...
+    def fills_request(self, account_type: AccountType, instrument: Instrument, eid: str) -> Request | None:
+        """None: an order of this id cannot have any."""
+
     def fills_since_request(
         self, account_type: AccountType, instrument: Instrument, since_ms: int
     ) -> Request:
