@@ -16,6 +16,7 @@ STATUSES = {
     "CANCELED": "CANCELED",
     "EXPIRED": "EXPIRED",
     "EXPIRED_IN_MATCH": "EXPIRED",
+    "REJECTED": "FAILED",
 }
 OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})  # at the venue: only there terms still mean anything
 

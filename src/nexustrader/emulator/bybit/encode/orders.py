@@ -24,6 +24,7 @@ _ENDS: dict[str, tuple[str, str]] = {
     "STP": ("CancelBySmp", "EC_NoError"),
     "REDUCE_ONLY": ("CancelByReduceOnly", "EC_NoError"),
     "EXPIRED": ("CancelByAdmin", "EC_NoError"),
+    "NO_FUNDS": ("CancelByAdmin", "EC_NoError"),
 }
 _NO_END = ("UNKNOWN", "EC_NoError")
 

@@ -38,8 +38,8 @@ def create(call: Call) -> Body:
     if read.choice(params, "orderFilter", ORDER_FILTERS, "Order") != "Order" and product.name == SPOT:
         raise unserved("orderFilter")
     request = order_request(params, call.owner, market)
-    if "triggerPrice" in request.terms:
-        record = product.conditionals.place(call.owner, request)
+    if request.trigger is not None:
+        record = product.held.place(call.owner, request)
     else:
         record, _ = product.mishaps.place(call, request)
     return _ids(record)

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from nexustrader.emulator.bybit.handlers.create import RISING, trigger_price
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account
 from nexustrader.emulator.orders.records import OrderRecord
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.emulator.orders.trading import Trading
 
 
-class Conditionals:
-    """The conditional orders of one category."""
+class HeldOrders:
+    """Those of one product."""
 
     def __init__(self, trading: Trading, markets: Mapping[str, Market]) -> None:
         self._trading = trading
+        self._markets = markets
         self._waiting: dict[str, list[OrderRecord]] = {}
         for market in markets.values():
             market.on_moved = self._look
 
     def place(self, account: Account, request: OrderRequest) -> OrderRecord:
-        """Takes an order that has a trigger. Raises VenueError."""
+        """Takes an order that has a trigger. Raises VenueError, also for one that would trigger at once."""
+        trigger, market = request.trigger, self._markets[request.listing.symbol]
+        assert trigger is not None
+        if _is_due(trigger, market):
+            raise self._trading.rules.would_trigger(trigger, _price(trigger, market))
         record = self._trading.hold(account, request)
         self._waiting.setdefault(record.symbol, []).append(record)
         return record
@@ -34,13 +38,17 @@ class Conditionals:
             return
         # Race: what is released may move others; each is released once, in the order of its making.
         waiting = [record for record in waiting if record.is_open and record.is_held]
-        due = [record for record in waiting if _is_due(record, market)]
+        due = [record for record in waiting if record.trigger and _is_due(record.trigger, market)]
         self._waiting[market.symbol] = [record for record in waiting if record not in due]
         for record in due:
             self._trading.release(record)
 
 
-def _is_due(record: OrderRecord, market: Market) -> bool:
-    wanted = Decimal(record.terms["triggerPrice"])
-    now = trigger_price(market, record.terms["triggerBy"])
-    return now >= wanted if record.terms["triggerDirection"] == RISING else now <= wanted
+def _is_due(trigger: Trigger, market: Market) -> bool:
+    now = _price(trigger, market)
+    return now >= trigger.price if trigger.rises else now <= trigger.price
+
+
+def _price(trigger: Trigger, market: Market) -> Decimal:
+    """The price that a trigger looks at."""
+    return market.mark if trigger.by_mark else market.instrument.price(market.candles.last)
