@@ -1,6 +1,6 @@
 """Run the long chaos suite and write its figures into docs/reliability.md, from the run itself.
 
-    python bench/reliability.py [--seeds 200] [--swarm 10000] [--twice 1000] [--jobs 2] [--dry]
+    python bench/reliability.py [--venues binance,bybit] [--seeds 200] [--swarm 10000] [--twice 1000] [--jobs 2] [--dry]
 
 single  every fault alone, with so many seeds each
 swarm   so many seeds, each with a mix of faults of its own
@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from harness import machine
@@ -24,6 +25,7 @@ from harness import machine
 from nexustrader.chaos import suite
 from nexustrader.chaos.faults import DEFERRED, FAULTS
 from nexustrader.chaos.plan import Outcome, Plan
+from nexustrader.chaos.venues import VENUES
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -77,14 +79,44 @@ def healing(swarm: Measured) -> str:
     )
 
 
-def page(single: Measured, swarm: Measured, same: int, twice: int, jobs: int) -> str:
+class OfVenue(NamedTuple):
+    """What was measured of one venue; `same` of `twice` traces were equal."""
+
+    single: Measured
+    swarm: Measured
+    same: int
+    twice: int
+
+    @property
+    def is_sound(self) -> bool:
+        failed = self.single.tally.failures or self.swarm.tally.failures
+        return not failed and not self.single.tally.silent and self.same == self.twice
+
+
+def page(measured: dict[str, OfVenue], jobs: int) -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
+    head = " | ".join(f"{venue}: runs with it alone | in which it met something" for venue in measured)
     rows = [
-        f"| {name} | {kind.title} | {single.tally.planned.get(name, 0)} | {single.tally.met.get(name, 0)} |"
+        f"| {name} | {kind.title} | "
+        + " | ".join(
+            f"{one.single.tally.planned.get(name, 0)} | {one.single.tally.met.get(name, 0)}"
+            for one in measured.values()
+        )
+        + " |"
         for name, kind in FAULTS.items()
     ]
+    nothing = " - |" * (2 * len(measured))
+    lines: list[str] = []
+    words: list[str] = []
+    for venue, one in measured.items():
+        lines += [line(f"{venue}, one fault", one.single), line(f"{venue}, swarm", one.swarm)]
+        words += [
+            f"{venue.title()}: the same seed twice: {one.same:,} of {one.twice:,} traces were equal, byte for byte. "
+            + healing(one.swarm),
+            "",
+        ]
     return "\n".join(
         [
             BEGIN,
@@ -92,26 +124,33 @@ def page(single: Measured, swarm: Measured, same: int, twice: int, jobs: int) ->
             "",
             "| suite | runs | broken | runs/s | virtual hours | orders | fills | processes | faults fired |",
             "|---|---|---|---|---|---|---|---|---|",
-            line("one fault", single),
-            line("swarm", swarm),
+            *lines,
             "",
-            f"The same seed twice: {same:,} of {twice:,} traces were equal, byte for byte.",
-            "",
-            healing(swarm),
-            "",
-            "| fault | what it is | runs with it alone | in which it met something |",
-            "|---|---|---|---|",
+            *words,
+            f"| fault | what it is | {head} |",
+            f"|---|---|{'---|' * (2 * len(measured))}",
             *rows,
-            *[f"| {name} | not yet: {why} | - | - |" for name, why in DEFERRED.items()],
+            *[f"| {name} | not yet: {why} |{nothing}" for name, why in DEFERRED.items()],
             END,
         ]
     )
+
+
+def measure_venue(venue: str, given: argparse.Namespace) -> OfVenue:
+    names, first = list(FAULTS), given.first_seed
+    plans = suite.single(names, range(first, first + given.seeds), venue=venue)
+    single = measure(plans, given.jobs, f"{venue}, single")
+    plans = suite.swarm(names, range(first, first + given.swarm), venue=venue)
+    swarm = measure(plans, given.jobs, f"{venue}, swarm")
+    again = list(suite.swarm(names, range(first, first + given.twice), venue=venue))
+    return OfVenue(single, swarm, same_twice(again, given.jobs), given.twice)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--venues", default=",".join(VENUES), help="which, with commas between")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--swarm", type=int, default=10_000)
     parser.add_argument("--twice", type=int, default=1_000)
@@ -119,18 +158,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--dry", action="store_true", help="print the figures, leave the page as it is")
     given = parser.parse_args()
-    names, first = list(FAULTS), given.first_seed
-    single = measure(suite.single(names, range(first, first + given.seeds)), given.jobs, "single")
-    swarm = measure(suite.swarm(names, range(first, first + given.swarm)), given.jobs, "swarm")
-    plans = list(suite.swarm(names, range(first, first + given.twice)))
-    same = same_twice(plans, given.jobs)
-    text = page(single, swarm, same, given.twice, given.jobs)
+    measured = {venue: measure_venue(venue, given) for venue in given.venues.split(",")}
+    text = page(measured, given.jobs)
     print(text)
     if not given.dry:
         before, _, rest = PAGE.read_text().partition(BEGIN)
         PAGE.write_text(before + text + rest.partition(END)[2])
-    failed = len(single.tally.failures) + len(swarm.tally.failures)
-    raise SystemExit(bool(failed or single.tally.silent or same < given.twice))
+    raise SystemExit(not all(one.is_sound for one in measured.values()))
 
 
 if __name__ == "__main__":

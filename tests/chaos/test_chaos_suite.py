@@ -13,8 +13,9 @@ from chaos_plans import SEEDS_PER_FAULT, KeptPlan, complaint, first_seed, kept_p
 
 from nexustrader.chaos import suite
 from nexustrader.chaos.faults import DEFERRED, FAULTS
-from nexustrader.chaos.plan import SPOT, USDM, Plan
+from nexustrader.chaos.plan import Plan
 from nexustrader.chaos.shrink import shrink
+from nexustrader.chaos.venues import VENUES
 
 CATALOGUE = {f"F{number}" for number in range(1, 47)}
 
@@ -42,17 +43,19 @@ def test_every_fault_of_the_catalogue_strikes_or_is_deferred_with_a_reason() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("fault", list(FAULTS))
-def test_no_invariant_breaks_under_a_single_fault_and_the_fault_fires(fault: str) -> None:
+def test_no_invariant_breaks_under_a_single_fault_and_the_fault_fires(fault: str, venue: str) -> None:
     begin = first_seed()
-    assert hold(list(suite.single([fault], range(begin, begin + SEEDS_PER_FAULT))))
+    assert hold(list(suite.single([fault], range(begin, begin + SEEDS_PER_FAULT), venue=venue)))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("share", range(4))
-def test_no_invariant_breaks_under_a_swarm_of_faults(share: int) -> None:
+def test_no_invariant_breaks_under_a_swarm_of_faults(share: int, venue: str) -> None:
     begin = first_seed() + share * 25
-    hold(list(suite.swarm(list(FAULTS), range(begin, begin + 25))))
+    hold(list(suite.swarm(list(FAULTS), range(begin, begin + 25), venue=venue)))
 
 
 @pytest.mark.slow
@@ -62,11 +65,12 @@ def test_what_once_broke_an_invariant_holds(kept: KeptPlan) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_trace_in_processes_with_different_hash_seeds() -> None:
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_same_seed_gives_the_same_trace_in_processes_with_different_hash_seeds(venue: str) -> None:
     begin = first_seed()
     script = (
         "from nexustrader.chaos import suite; from nexustrader.chaos.faults import FAULTS; suite.quiet()\n"
-        f"for plan in suite.swarm(list(FAULTS), range({begin}, {begin} + 10)):\n"
+        f"for plan in suite.swarm(list(FAULTS), range({begin}, {begin} + 10), venue={venue!r}):\n"
         "    print(suite.run_plan(plan).digest)"
     )
     digests = [
@@ -83,9 +87,10 @@ def test_the_same_seed_gives_the_same_trace_in_processes_with_different_hash_see
     assert digests[0] == digests[1]
 
 
-def test_a_run_without_faults_trades_and_ends_with_equal_books() -> None:
-    for market in (USDM, SPOT):
-        outcome = suite.run_plan(Plan(seed=1, market=market))
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_run_without_faults_trades_and_ends_with_equal_books(venue: str) -> None:
+    for market in VENUES[venue].markets:
+        outcome = suite.run_plan(Plan(seed=1, venue=venue, market=market))
         assert not outcome.violations, complaint(outcome)
         assert outcome.orders > 10
         assert outcome.fills > 0
@@ -123,17 +128,19 @@ def test_a_failure_is_shrunk_to_the_fault_that_causes_it(monkeypatch: pytest.Mon
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("fault", list(FAULTS))
-def test_nightly_two_hundred_seeds_a_fault(fault: str) -> None:
+def test_nightly_two_hundred_seeds_a_fault(fault: str, venue: str) -> None:
     begin = first_seed() + 200
-    assert hold(list(suite.single([fault], range(begin, begin + 200))))
+    assert hold(list(suite.single([fault], range(begin, begin + 200), venue=venue)))
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("share", range(20))
-def test_nightly_ten_thousand_swarm_seeds(share: int) -> None:
+def test_nightly_ten_thousand_swarm_seeds(share: int, venue: str) -> None:
     begin = first_seed() * 10 + share * 500
-    hold(list(suite.swarm(list(FAULTS), range(begin, begin + 500))))
+    hold(list(suite.swarm(list(FAULTS), range(begin, begin + 500), venue=venue)))
 
 
 @pytest.mark.nightly

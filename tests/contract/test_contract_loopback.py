@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from binance_emulated import BinanceSpot, BinanceUsdm
+from bybit_emulated import BybitLinear, BybitSpot
 
 pytestmark = pytest.mark.slow
 
@@ -13,4 +14,12 @@ class TestBinanceSpot(BinanceSpot):
 
 
 class TestBinanceUsdm(BinanceUsdm):
+    transport = "loopback"
+
+
+class TestBybitSpot(BybitSpot):
+    transport = "loopback"
+
+
+class TestBybitLinear(BybitLinear):
     transport = "loopback"

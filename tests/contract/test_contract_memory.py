@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from binance_emulated import BinanceSpot, BinanceUsdm
+from bybit_emulated import BybitLinear, BybitSpot
 
 
 class TestBinanceSpot(BinanceSpot):
@@ -10,4 +11,12 @@ class TestBinanceSpot(BinanceSpot):
 
 
 class TestBinanceUsdm(BinanceUsdm):
+    transport = "memory"
+
+
+class TestBybitSpot(BybitSpot):
+    transport = "memory"
+
+
+class TestBybitLinear(BybitLinear):
     transport = "memory"

@@ -348,17 +348,6 @@ def test_a_venue_without_a_connector_is_refused_by_name(build: Build) -> None:
         engine.start()
 
 
-def test_an_account_type_of_a_later_release_is_refused_by_name(build: Build) -> None:
-    engine = build(
-        Script(),
-        private_conn_config={
-            ExchangeType.BINANCE: [PrivateConnectorConfig(account_type=BinanceAccountType.PORTFOLIO_MARGIN)]
-        },
-    )
-    with pytest.raises(EngineBuildError, match="PORTFOLIO_MARGIN"):
-        engine.start()
-
-
 def test_a_wrong_key_refuses_to_start_and_says_what_to_check(build: Build) -> None:
     wrong = BasicConfig(api_key=canaries.API_KEY, secret=canaries.SECRET, testnet=True)
     engine = build(Script(), basic_config={ExchangeType.BINANCE: wrong})

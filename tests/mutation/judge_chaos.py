@@ -17,6 +17,7 @@ import msgspec
 from nexustrader.chaos import suite
 from nexustrader.chaos.faults import FAULTS
 from nexustrader.chaos.plan import Plan
+from nexustrader.chaos.venues import DEFAULT_VENUE, VENUES
 
 SWARMS_PER_SEED = 5
 SEEDS_OF_FIRST = 40  # for the faults that a judge is told to begin with
@@ -80,7 +81,8 @@ def plans(seeds: int, first: list[str]) -> Iterator[Plan]:
 def _together(faults: list[str], seed: int) -> Plan:
     """As `suite.pairs`, of faults that are chosen and not drawn."""
     kinds = [FAULTS[fault] for fault in faults]
-    market = next((kind.market for kind in kinds if kind.market), suite.MARKETS[seed % len(suite.MARKETS)])
+    markets = VENUES[DEFAULT_VENUE].markets
+    market = markets[0 if any(kind.of_futures for kind in kinds) else seed % len(markets)]
     trading_s = max(kind.trading_s for kind in kinds)
     return Plan(seed=seed, faults=tuple(sorted(faults)), market=market, trading_s=trading_s)
 

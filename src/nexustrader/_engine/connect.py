@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from nexustrader._engine.core import EngineCore
+from nexustrader._engine.instruments import InstrumentLists
 from nexustrader._engine.routing import Account, account_key
 from nexustrader._engine.world import World
 from nexustrader._strategy.runtime import Params
@@ -27,6 +31,7 @@ from nexustrader.venue.dead_man import DeadMan, require_dead_man
 from nexustrader.venue.endpoints import check_table, redirect
 from nexustrader.venue.feed import Feed
 from nexustrader.venue.gateway import Gateway
+from nexustrader.venue.instrument_store import InstrumentStore, store_name
 from nexustrader.venue.ratelimit import RateLimiter
 from nexustrader.venue.registry import load_venue
 from nexustrader.venue.session import RestSession
@@ -48,6 +53,10 @@ class Connections:
         self._transport = world.transport
         self._io_transport = world.io_transport
         self.feeds: dict[tuple[ExchangeType, AccountType], Feed] = {}
+        folder = Path(core.config.db_path).parent / "instruments" if world.has_files else None
+        self._lists = InstrumentLists(InstrumentStore(folder), world.clock, tasks, self._on_instruments)
+        self._listening: list[Feed] = []
+        self._gateways: list[tuple[Gateway, list[tuple[ExchangeType, AccountType]]]] = []
         self.ports: list[VenuePort] = []
         self.dead_men: list[DeadMan] = []
         self.fingerprints: dict[str, str] = {}
@@ -72,15 +81,32 @@ class Connections:
                     for public_type in load_venue(exchange).public_types(private.account_type):
                         self._ensure_feed(exchange, public_type)
                     self._require_credentials(exchange, private)  # before anything is asked of the network
-        await all_or_none(*(feed.load_instruments() for feed in self.feeds.values()))
+        await all_or_none(*(self._load(*key, feed) for key, feed in self.feeds.items()))
         for (exchange, account_type), feed in self.feeds.items():
             listens = any(p.account_type is account_type for p in config.public_conn_config.get(exchange, ()))
+            self._listening += [feed] if listens else []
             self._core.add_market(feed.instruments, feed if listens else None)
         for exchange, privates in config.private_conn_config.items():
             for connector in privates:
                 self._add_private(exchange, connector)
         for feed in self.feeds.values():
             self.io_market.update(dict.fromkeys(feed.instruments, feed.over(self._io_transport)))
+
+    async def _load(self, exchange: ExchangeType, account_type: AccountType, feed: Feed) -> None:
+        name = store_name(exchange.value, account_type.value, feed.origin)
+        await self._lists.load(name, feed)
+
+    def _on_instruments(self, feed: Feed, changed: list[Instrument]) -> None:
+        """Instruments have changed, come or gone: everybody who reckons with them knows it in the same call."""
+        new = {one.symbol: one for one in changed if one.symbol not in self._core.instruments}
+        if new:
+            listens = any(port is feed for port in self._listening)
+            self._core.add_market(new, feed if listens else None)
+            self.io_market.update(dict.fromkeys(new, feed.over(self._io_transport)))
+        self._core.renew_instruments(msgspec.json.encode(changed).decode())
+        for gateway, public_types in self._gateways:
+            if any(self.feeds[key] is feed for key in public_types):
+                gateway.know_instruments(changed)
 
     def _require_credentials(self, exchange: ExchangeType, connector: PrivateConnectorConfig) -> None:
         key = account_key(exchange, connector.account_type, connector.account)
@@ -170,15 +196,16 @@ class Connections:
         found = self._credentials[key]
         self.fingerprints[key] = found.fingerprint
         signer = venue.make_signer(found.api_key, found.secret, found.passphrase)
+        shown_by = [(exchange, public) for public in venue.public_types(connector.account_type)]
         instruments: dict[str, Instrument] = {}
-        for public in venue.public_types(connector.account_type):
-            instruments |= self.feeds[exchange, public].instruments
+        for key_of_feed in shown_by:
+            instruments |= self.feeds[key_of_feed].instruments
 
         def gateway_over(transport: Transport) -> Gateway:
             session = self._session(
                 venue, connector.account_type, endpoints, transport, signer, connector.enable_rate_limit
             )
-            return Gateway(
+            gateway = Gateway(
                 key,
                 venue,
                 connector.account_type,
@@ -190,6 +217,8 @@ class Connections:
                 self._tasks,
                 self._entropy.child(key),
             )
+            self._gateways.append((gateway, shown_by))
+            return gateway
 
         self._add_port(gateway_over(self._transport))
         self.io_venues[key] = gateway_over(self._io_transport)
@@ -232,7 +261,10 @@ class Connections:
         """Connect every account at once, then bring each in line with its venue."""
         for key in self._core.mocks:
             self._core.start_mock(key)
-        await all_or_none(*(port.start() for port in self.ports if port.account not in self._core.mocks))
+        await all_or_none(
+            self._lists.settle(),
+            *(port.start() for port in self.ports if port.account not in self._core.mocks),
+        )
         await all_or_none(*(self._core.start_up(port.account) for port in self.ports))
         for timer in self.dead_men:
             timer.start()

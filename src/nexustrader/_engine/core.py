@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from nexustrader._engine.entries import Tape, entry
 from nexustrader._engine.routing import Accounts, account_key
 from nexustrader._strategy.runtime import Desk, Params, Requests, Runtime
@@ -250,6 +252,12 @@ class EngineCore:
     def deliver(self) -> Mapping[DataType, Callable[[Any], None]]:
         """What decoders call with public data."""
         return self.hub.deliver if self.tape is None else self.tape.deliver(self.hub.deliver)
+
+    @entry
+    def renew_instruments(self, text: str) -> None:
+        """Instruments have changed while we run. `text`: those that did, as JSON."""
+        changed = msgspec.json.decode(text, type=list[Instrument])
+        self.instruments.update((one.symbol, one) for one in changed)
 
     @entry
     def restore(self) -> int:

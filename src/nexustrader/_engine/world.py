@@ -29,6 +29,7 @@ class World(Protocol):
     transport: Transport
     io: Blocking
     io_transport: Transport
+    has_files: bool  # whether what is worth keeping from run to run may be kept in files
     has_process: bool  # whether signals and the log of the whole process are the engine's
     checkpoint_interval_s: float  # how often the journal is tidied up
 
@@ -45,6 +46,7 @@ class LiveWorld:
     """Real time, real sockets, real files."""
 
     has_process = True
+    has_files = True
     checkpoint_interval_s = 30.0
 
     def __init__(self) -> None:

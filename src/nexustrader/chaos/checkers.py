@@ -40,7 +40,12 @@ END_ENDPOINTS: Mapping[OrderStatus, str] = {
 ENDS = frozenset(END_ENDPOINTS.values())
 TOLD_ONCE = frozenset({*ENDS, "pending", "partially_filled"})  # in one life, for one filled amount
 PROOF_S_MAX = 10.0  # until it is durable that something was told; a strategy may block for most of it
-CREATES = (b'"order.place"', b"POST /fapi/v1/order", b"POST /api/v3/order")
+# How venues' requests for a new order begin, and where its client id stands in them.
+CREATES = (
+    *(b'"order.place"', b"POST /fapi/v1/order", b"POST /api/v3/order"),
+    *(b'"order.create"', b"POST /v5/order/create"),
+)
+CLIENT_IDS = ((b'"newClientOrderId":"', b'"'), (b"newClientOrderId=", b"&"), (b'"orderLinkId":"', b'"'))
 
 
 def write_ahead(intents: Collection[str], violate: Callable[[str], None]) -> Callable[[bytes], None]:
@@ -56,8 +61,8 @@ def write_ahead(intents: Collection[str], violate: Callable[[str], None]) -> Cal
 
 
 def client_id_in(what: bytes) -> str | None:
-    """The client id of a request for an order, in either encoding."""
-    for mark, stop in ((b'"newClientOrderId":"', b'"'), (b"newClientOrderId=", b"&")):
+    """The client id of a request for an order, in whatever encoding."""
+    for mark, stop in CLIENT_IDS:
         _, found, rest = what.partition(mark)
         if found:
             return rest.partition(stop)[0].split(b" ")[0].decode()
@@ -85,7 +90,7 @@ def step_checker(
 def check_lives(history: History, truths: Collection[Truth]) -> Iterator[str]:
     """I4 and I8 for every process of the run."""
     never_there = {step.oid for life in history.lives for step in life.steps} - {
-        record.client_id for truth in truths for record in truth.records()
+        record.client_id for truth in truths for record in truth.records() if truth.was_taken(record)
     }
     for life in history.lives:
         yield from inv.legal_transitions((s.oid, s.before, s.after) for s in life.steps)
@@ -257,7 +262,7 @@ def check_known(core: EngineCore, truth: Truth, account: str) -> Iterator[str]:
             yield f"I19: the cancel of order {state.oid} was neither done nor refused"
         elif state.is_open and state.is_amending:
             yield f"I19: the amendment of order {state.oid} was neither done nor refused"
-        elif state.status in NEVER_THERE and record is not None:
+        elif state.status in NEVER_THERE and record is not None and truth.was_taken(record):
             yield f"I8: order {state.oid} was called {state.status.value} and is {record.status} at the venue"
     known = {state.oid for state in core.oms.orders(account)}
     for oid, record in theirs.items():

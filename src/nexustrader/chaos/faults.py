@@ -1,4 +1,4 @@
-"""The fault catalogue F1-F46 for Binance, as data: what each is, and how it strikes one run.
+"""The fault catalogue F1-F46, as data: what each is, and how it strikes one run.
 
 A strike happens at one moment of a run and either arms the emulator (what the venue does wrong), changes the weather
 (what the network does wrong), or hits the process, its clock and its disk. It counts as fired only when it met
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nexustrader.chaos import strikes as local
 from nexustrader.chaos import venue_strikes as venue
-from nexustrader.chaos.plan import TRADING_S, USDM
+from nexustrader.chaos.plan import TRADING_S
 
 if TYPE_CHECKING:
     from nexustrader.chaos.run import Run
@@ -25,14 +25,14 @@ Strike = Callable[["Run", "Entropy"], None]
 class FaultKind(NamedTuple):
     """One entry of the catalogue.
 
-    `forms`: the names under which it fires; `strikes`: how it strikes, one is drawn each time; `market`: the only one
-    that knows it; `trading_s`: how long a run has to trade for all of it to happen.
+    `forms`: the names under which it fires; `strikes`: how it strikes, one is drawn each time; `of_futures`: spot does
+    not know it; `trading_s`: how long a run has to trade for all of it to happen.
     """
 
     title: str
     forms: tuple[str, ...]
     strikes: tuple[Strike, ...]
-    market: str | None = None
+    of_futures: bool = False
     trading_s: float = TRADING_S
 
 
@@ -65,7 +65,7 @@ FAULTS: Mapping[str, FaultKind] = {
         "an amendment applied and its reply lost, or racing a fill",
         ("drop_ack", "fill_wins"),
         (venue.drop_amend_ack, venue.fill_during_amend),
-        USDM,
+        of_futures=True,
     ),
     "F11": FaultKind(
         "a cancel refused, overtaken by a fill, or done by halves",
@@ -122,7 +122,11 @@ FAULTS: Mapping[str, FaultKind] = {
         ("drop_push", "swap_push", "multiply_push"),
         (venue.lose_book_updates, venue.swap_book_updates, venue.repeat_book_updates),
     ),
-    "F26": FaultKind("a snapshot older than the stream", ("old_snapshot",), (venue.old_snapshots,)),
+    "F26": FaultKind(
+        "a snapshot older than the stream, late, or out of turn",
+        ("old_snapshot", "late_snapshot", "restart_books"),
+        (venue.old_snapshots,),
+    ),
     "F28": FaultKind("a crossed book", ("cross_push",), (venue.cross_book,)),
     "F29": FaultKind(
         "a feed that lives and stands still",
@@ -170,7 +174,7 @@ FAULTS: Mapping[str, FaultKind] = {
         "liquidation, deleveraging, funding, transfers",
         ("liquidate", "adl", "funding", "transfer"),
         (venue.liquidate, venue.deleverage, venue.funding, venue.transfer),
-        USDM,
+        of_futures=True,
     ),
     "F46": FaultKind(
         "maintenance: nothing is answered for a while",

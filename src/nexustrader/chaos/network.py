@@ -24,6 +24,7 @@ from nexustrader.venue.transport import HttpAnswer, OnFrame
 
 LATENCY_MS_MIN = 1.0
 LATENCY_MS_MEAN = 8.0
+CONNECT_TIMEOUT_S = 10.0  # as of the WebSocket library
 DEAD_PEER_S = 20.0  # what the WebSocket library takes to find that its pings are not answered
 ADDRESS = "10.0.0.1"
 
@@ -193,7 +194,10 @@ class MemoryTransport:
 
     async def connect(self, url: str, on_frame: OnFrame) -> Pipe:
         network = self._network
-        await asyncio.sleep(network.latency_s(up=True) + network.latency_s())
+        way_s = network.latency_s(up=True) + network.latency_s()
+        await asyncio.sleep(min(way_s, CONNECT_TIMEOUT_S))
+        if way_s > CONNECT_TIMEOUT_S:
+            raise NotSent("no WebSocket to the venue: no answer in time")
         if not self._process.is_alive:
             await self._loop.create_future()
         if network.weather.refuses:

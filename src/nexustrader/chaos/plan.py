@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 SPOT = "spot"
-USDM = "usdm"
+USDM = "usdm"  # of Binance
 TRADING_S = 25.0
 
 
@@ -17,7 +17,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trading_s: float = TRADING_S
     program: str | None = None  # a user's program; None: the suite's own workload
     venue: str = "binance"
-    market: str = USDM  # what the suite's own workload trades
+    market: str = USDM  # what the suite's own workload trades: a product of the emulated venue
     with_book: bool = False  # whether the suite's own workload looks at a local book
     with_schedule: bool = True  # permute what asyncio would run in sequence
 

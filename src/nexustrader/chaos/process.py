@@ -175,6 +175,7 @@ class MemoryWorld:
     """The `World` of one process: virtual time, the network in memory, a disk that outlives it."""
 
     has_process = False
+    has_files = False
     checkpoint_interval_s = 4.0
 
     def __init__(

@@ -33,7 +33,7 @@ def config_of(plan: Plan, entropy: Entropy) -> Config:
     trading_type = side.trading_type(plan.market)
     settings.overlay(exchange.name, API_KEY, SECRET)
     if plan.program is not None:
-        return _program(Path(plan.program))
+        return _program(Path(plan.program), exchange)
     symbol = f"BTCUSDT{side.suffixes[plan.market]}"
     return Config(
         strategy_id="chaos",
@@ -55,13 +55,13 @@ def _others(plan: Plan) -> ForeignOrders:
     return "none" if is_alone else "ignore"
 
 
-def _program(path: Path) -> Config:
+def _program(path: Path, exchange: ExchangeType) -> Config:
     config = load_program(path)
-    venues = [e.name for e in config.private_conn_config if e is not ExchangeType.BINANCE]
+    venues = [e.name for e in config.private_conn_config if e is not exchange]
     if config.is_mock or venues or not config.private_conn_config:
         has = f"trades on {', '.join(venues)}" if venues else "sends no order to a venue"
         raise EngineBuildError(
-            f"{path} {has}: chaos proves what happens between a program and Binance. Give it a "
-            "PrivateConnectorConfig of Binance alone"
+            f"{path} {has}: this proves what happens between a program and {exchange.name}. Give it a "
+            f"PrivateConnectorConfig of {exchange.name} alone, or choose another venue"
         )
     return config

@@ -34,6 +34,7 @@ BOOT_S = 3.0
 # When after the last fault is asked whether all is known again. Nothing is asked before the venue's horizon for an
 # order under way has passed; what is wrong at the last is a violation (a ban alone lasts 60 s).
 HEAL_PAUSES_S = (15.0, *[5.0] * 45)
+SILENCE_PAUSE_S = 60.0
 PAUSES_OF_TRADING_MAX = 20
 END_S_MAX = 30.0
 RESTART_S = 2.0
@@ -359,7 +360,8 @@ class Run:
         """Peace: within HEAL_PAUSES_S all has to be known and equal. What stays wrong is a violation."""
         healed_s = self.loop.time()
         wrong: list[str] = []
-        for number, pause_s in enumerate(HEAL_PAUSES_S):
+        silences = round(self.side.silence_s / SILENCE_PAUSE_S)
+        for number, pause_s in enumerate((*HEAL_PAUSES_S, *[SILENCE_PAUSE_S] * silences)):
             if number == PAUSES_OF_TRADING_MAX and self.engine is not None:
                 # A strategy that never rests always has something under way; whoever wants to compare has to stop it.
                 self.core.ems.close("the run is at its end: no new order is sent")

@@ -11,47 +11,56 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from nexustrader.chaos.faults import BOOK_FAULTS, FAULTS
-from nexustrader.chaos.plan import SPOT, TRADING_S, USDM, Outcome, Plan
+from nexustrader.chaos.plan import TRADING_S, Outcome, Plan
 from nexustrader.chaos.run import Run
+from nexustrader.chaos.venues import DEFAULT_VENUE, VENUES
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import shutdown_logging
 
-MARKETS = (USDM, SPOT)
 SWARM_FAULTS_MAX = 6
 BOOKS_EVERY = 3  # one run in so many looks at a local book, and every one with a fault of books
 PLANS_PER_ERRAND = 8  # how many runs a worker process takes at once
 
 
-def single(faults: Sequence[str], seeds: Iterable[int], program: str | None = None) -> Iterator[Plan]:
+def single(
+    faults: Sequence[str], seeds: Iterable[int], program: str | None = None, venue: str = DEFAULT_VENUE
+) -> Iterator[Plan]:
     """Every fault alone, with every seed."""
     for seed, fault in itertools.product(seeds, faults):
-        yield _plan(seed, (fault,), program, FAULTS[fault].market)
+        yield _plan(seed, (fault,), program, venue)
 
 
-def pairs(faults: Sequence[str], seeds: Iterable[int], program: str | None = None) -> Iterator[Plan]:
+def pairs(
+    faults: Sequence[str], seeds: Iterable[int], program: str | None = None, venue: str = DEFAULT_VENUE
+) -> Iterator[Plan]:
     """Two faults at a time, drawn by the seed."""
     for seed in seeds:
         chosen = Entropy(seed).child("pair")
         two = tuple(sorted({chosen.choice(faults), chosen.choice(faults)}))
-        yield _plan(seed, two, program)
+        yield _plan(seed, two, program, venue)
 
 
-def swarm(faults: Sequence[str], seeds: Iterable[int], program: str | None = None) -> Iterator[Plan]:
+def swarm(
+    faults: Sequence[str], seeds: Iterable[int], program: str | None = None, venue: str = DEFAULT_VENUE
+) -> Iterator[Plan]:
     """Which faults exist is drawn anew for each seed, none among the possibilities."""
     for seed in seeds:
         entropy = Entropy(seed).child("swarm")
         names = list(faults)
         entropy.shuffle(names)
         chosen = tuple(sorted(names[: entropy.randint(0, SWARM_FAULTS_MAX)]))
-        yield _plan(seed, chosen, program)
+        yield _plan(seed, chosen, program, venue)
 
 
-def _plan(seed: int, faults: tuple[str, ...], program: str | None, market: str | None = None) -> Plan:
+def _plan(seed: int, faults: tuple[str, ...], program: str | None, venue: str) -> Plan:
+    side = VENUES[venue]
+    needs_futures = len(faults) == 1 and FAULTS[faults[0]].of_futures
     return Plan(
         seed=seed,
         faults=faults,
         trading_s=max((FAULTS[fault].trading_s for fault in faults), default=TRADING_S),
-        market=market or MARKETS[seed % len(MARKETS)],
+        venue=venue,
+        market=side.markets[0] if needs_futures else side.markets[seed % len(side.markets)],
         program=program,
         with_book=program is None and (seed % BOOKS_EVERY == 0 or not BOOK_FAULTS.isdisjoint(faults)),
     )

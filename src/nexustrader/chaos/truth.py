@@ -12,6 +12,8 @@ from nexustrader.emulator.orders.ledger import account_ledger
 from nexustrader.emulator.orders.records import OrderRecord
 from nexustrader.emulator.product import Product
 
+REFUSED = "REJECTED"
+
 
 class Truth:
     """One account of one product; `suffix` is what our names of its symbols end with, `shard` tells our orders from
@@ -24,8 +26,8 @@ class Truth:
         self._shard = shard
 
     def records(self) -> list[OrderRecord]:
-        """Every order of the account, of whoever's making, oldest first."""
-        return self.product.trading.orders(self.account)
+        """Every order of the account, of whoever's making, oldest first; none that was taken only to be refused."""
+        return [r for r in self.product.trading.orders(self.account) if r.status != REFUSED]
 
     def ours(self) -> Iterator[OrderRecord]:
         return (record for record in self.records() if is_ours(record.client_id, self._shard))
@@ -38,6 +40,10 @@ class Truth:
         found = [record for record in self.records() if record.client_id == oid]
         return found[-1] if found else None
 
+    def was_taken(self, record: OrderRecord) -> bool:
+        """False for an order that the venue has kept a record of and calls refused all the same."""
+        return self.product.order_word(record) != "REJECTED"
+
     def position(self, native: str) -> Decimal:
         """Signed amount of one position."""
         ledger = self.account.ledgers[self.product.name]
@@ -48,5 +54,9 @@ class Truth:
         """Orders and fills of ours, positions and balances of the whole account, as exact text."""
         body: dict[str, Any] = account_ledger(self.account, self.product)
         for name in ("orders", "fills"):
-            body[name] = [row for row in body[name] if is_ours(row["client_id"], self._shard)]
+            body[name] = [
+                row
+                for row in body[name]
+                if is_ours(row["client_id"], self._shard) and row.get("status") != REFUSED
+            ]
         return body

@@ -221,7 +221,7 @@ def alter_events(run: Run, entropy: Entropy) -> None:
 
 
 def end_private_stream(run: Run, entropy: Entropy) -> None:
-    action = "expire_listen_key" if run.plan.market == "usdm" else "end_user_stream"
+    action = "expire_listen_key" if run.plan.market == run.venue.main_product else "end_user_stream"
     arm(run, action, how=entropy.choice(("told", "silent")))
 
 
@@ -256,7 +256,14 @@ def repeat_book_updates(run: Run, entropy: Entropy) -> None:
 
 
 def old_snapshots(run: Run, entropy: Entropy) -> None:
-    """After an update that is lost: nobody else asks for a snapshot."""
+    """After an update that is lost: nobody else asks for a snapshot. Where streams bring them: late, or out of turn."""
+    if run.side.streams_snapshots:
+        if entropy.random() < 0.5:
+            arm(run, "restart_books", symbol=NATIVE)
+            return
+        arm(run, "late_snapshot", delay_ms=entropy.randint(50, 2_000), count=entropy.randint(1, 3))
+        lose_book_updates(run, entropy)
+        return
     arm(run, "old_snapshot", n=entropy.randint(1, 60), count=entropy.randint(1, 3))
     lose_book_updates(run, entropy)
 

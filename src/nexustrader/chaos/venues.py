@@ -34,7 +34,8 @@ class VenueSide(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `build` takes seed, reach of stale answers in ms, clock and entropy.
 
     `account_types` and `suffixes` (what our symbols end with) are by the emulator's products. Where `unified` is
-    given, that one account trades all of them.
+    given, that one account trades all of them. `streams_snapshots`: books begin with a snapshot on their stream.
+    `silence_s`: how much longer than a minute or two the venue may want silence.
     """
 
     exchange: ExchangeType
@@ -42,6 +43,13 @@ class VenueSide(msgspec.Struct, frozen=True, kw_only=True):
     account_types: Mapping[str, AccountType]
     suffixes: Mapping[str, str]
     unified: AccountType | None = None
+    streams_snapshots: bool = False
+    silence_s: float = 0.0
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The products that runs trade in turn, futures first."""
+        return tuple(sorted(self.account_types, key=lambda name: name == SPOT))
 
     def trading_type(self, product: str) -> AccountType:
         """The account type by which a product is traded."""
@@ -83,6 +91,7 @@ def _bybit(seed: int, history_ms: int, clock: Clock, entropy: Entropy) -> tuple[
     return venue, BybitService(venue)
 
 
+DEFAULT_VENUE = "binance"
 VENUES = {
     "binance": VenueSide(
         exchange=ExchangeType.BINANCE,
@@ -96,5 +105,7 @@ VENUES = {
         account_types={SPOT: BybitAccountType.SPOT, LINEAR: BybitAccountType.LINEAR},
         suffixes={SPOT: ".BYBIT", LINEAR: "-PERP.BYBIT"},
         unified=BybitAccountType.UNIFIED,
+        streams_snapshots=True,
+        silence_s=600.0,
     ),
 }

@@ -16,6 +16,7 @@ from nexustrader.chaos import suite
 from nexustrader.chaos.faults import DEFERRED, FAULTS
 from nexustrader.chaos.plan import Outcome, Plan
 from nexustrader.chaos.shrink import shrink
+from nexustrader.chaos.venues import DEFAULT_VENUE, VENUES
 from nexustrader.error import EngineBuildError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -32,7 +33,7 @@ def chaos(
     program: Annotated[
         Path | None,
         typer.Argument(
-            help="A strategy program that trades on Binance. Without one: the suite's own workload."
+            help="A strategy program that trades on the venue. Without one: the suite's own workload."
         ),
     ] = None,
     seeds: Annotated[
@@ -40,6 +41,7 @@ def chaos(
     ] = 5,
     first_seed: Annotated[int, typer.Option(help="The first of them.")] = 1,
     faults: Annotated[str, typer.Option(help="Faults by name, e.g. F2,F38; all by default.")] = "",
+    venue: Annotated[str, typer.Option(help=f"Which emulated venue: {', '.join(VENUES)}.")] = DEFAULT_VENUE,
     mode: Annotated[str, typer.Option(help="single, pairs, or swarm (any mix, none included).")] = "single",
     jobs: Annotated[int, typer.Option(min=1, help="Processes at work.")] = os.cpu_count() or 1,
     replay: Annotated[
@@ -58,8 +60,10 @@ def chaos(
     chosen = _chosen(faults)
     if mode not in MODES:
         raise EngineBuildError(f"--mode {mode} is not one of {', '.join(MODES)}")
+    if venue not in VENUES:
+        raise EngineBuildError(f"--venue {venue} is not one of {', '.join(VENUES)}")
     name = str(program) if program is not None else None
-    plans = list(MODES[mode](chosen, range(first_seed, first_seed + seeds), name))
+    plans = list(MODES[mode](chosen, range(first_seed, first_seed + seeds), name, venue))
     tally, wall_s = _run(plans, jobs)
     _show(tally, wall_s)
     if report is not None:

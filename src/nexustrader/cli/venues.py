@@ -6,7 +6,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from nexustrader.constants import DataType, ExchangeType, OrderType, TimeInForce
@@ -23,6 +22,7 @@ STREAMS = {
     UserStreamKind.TRADE_SOCKET: "on the order socket",
     UserStreamKind.LISTEN_KEY: "a socket of its own, by a listen key",
     UserStreamKind.PRIVATE_SOCKET: "a socket of its own, by a logon",
+    UserStreamKind.LISTEN_TOKEN: "a socket of its own, by tokens",
 }
 UNITS_MS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
 
@@ -61,9 +61,9 @@ def put_in(document: str, text: str) -> str:
 
 def table(exchange: ExchangeType) -> str:
     """What a venue can do, in Markdown: a column for each kind of instrument, or account where that differs."""
-    columns: dict[bytes, tuple[Capability, list[str]]] = {}
+    columns: dict[tuple[str, ...], tuple[Capability, list[str]]] = {}
     for one in capabilities(load_venue(exchange)):
-        key = repr(msgspec.structs.replace(one, account_type=None)).encode()
+        key = (one.instrument_type.value, *cells(one).values())
         columns.setdefault(key, (one, []))[1].append(one.account_type.value)
     heads = [f"{one.instrument_type.value} ({', '.join(accounts)})" for one, accounts in columns.values()]
     rows = [cells(one) for one, _ in columns.values()]

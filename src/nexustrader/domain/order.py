@@ -355,14 +355,16 @@ def _take_terms(order: OrderState, event: OrderEvent, changes: dict[str, Any]) -
     """Take price and amount now in force; True when the strategy has to hear of it.
 
     Race: an amendment and a fill of the order before it may arrive in either order, and a query may be
-    older than the stream. The venue's time decides, not the arrival.
+    older than the stream. The venue's time decides, not the arrival. Of the same millisecond the terms that are
+    other than those in force are the newer ones while an amendment is under way: only it can have made them.
     """
     is_amendment = event.kind is EventKind.AMENDED
     if is_amendment or event.kind is EventKind.AMEND_REJECTED:
         changes["is_amending"] = False
     if event.price is None and event.amount is None:
         return is_amendment and order.is_amending
-    if event.timestamp < order.terms_at or (event.timestamp == order.terms_at and not is_amendment):
+    is_expected = is_amendment or order.is_amending
+    if event.timestamp < order.terms_at or (event.timestamp == order.terms_at and not is_expected):
         return False
     changes["terms_at"] = event.timestamp
     is_changed = False

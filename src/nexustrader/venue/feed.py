@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from nexustrader.constants import AccountType, DataType, KlineInterval
 from nexustrader.domain.instrument import Instrument
-from nexustrader.error import InstrumentError, NotSent, OutcomeUnknown, WireError
+from nexustrader.error import InstrumentError, NotSent, OutcomeUnknown
 from nexustrader.kernel.entropy import Entropy
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock
@@ -21,208 +18,16 @@ from nexustrader.kernel.tasks import TaskManager
 from nexustrader.market.subscriptions import Stream as DataStream
 from nexustrader.schema import BookL2, Kline, Ticker
 from nexustrader.venue.book_feed import BookFeed
+from nexustrader.venue.market_socket import BAD_FRAMES_LOGGED_MAX, Decode, MarketSocket
 from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Deliver, Endpoints, Venue
-from nexustrader.venue.staleness import STALE_MS_MAX, Silences
-from nexustrader.venue.stream import Stream, pulse_of
+from nexustrader.venue.staleness import STALE_MS_MAX
 from nexustrader.venue.transport import Transport
 
-BAD_FRAMES_LOGGED_MAX = 20
 LOOK_INTERVAL_S = 1.0
 KLINES_PER_PAGE = 1000
 
-Decode = Callable[[bytes], None]
-
 _log = get_logger("Feed")
-
-
-class _Socket:
-    """One connection and the topics on it. Subscribe and unsubscribe share one FIFO, so their order is kept."""
-
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        venue: Venue,
-        transport: Transport,
-        tasks: TaskManager,
-        entropy: Entropy,
-        stale_ms_max: int | None,
-        on_begun: Callable[[str], None],
-        on_lost: Callable[[str, str], None],
-    ) -> None:
-        self._venue = venue
-        self._url = url
-        self._tasks = tasks
-        self._on_begun = on_begun  # (topic): its subscription has gone out
-        self._on_lost = on_lost  # (topic, why): what it brought does not count any more
-        self._topic_of = venue.topic_of
-        self._prefix = venue.spec.topic_prefix
-        self._topic_start = len(self._prefix)
-        self.decoders: dict[str, Decode] = {}
-        self._by_bytes: dict[bytes, Decode] = {}  # the same decoders, by the topic as it stands in the frame
-        self._commands: deque[tuple[str, bool]] = deque()
-        self._pumping = False
-        self._open = False
-        self._request_id = 0
-        self._heard: set[bytes] = set()  # topics that have come since the last look
-        self._silences = Silences(stale_ms_max) if stale_ms_max is not None else None
-        self.bad_frames = 0
-        self.frames = 0
-        self._stream = Stream(
-            name,
-            self._get_url,
-            transport,
-            tasks,
-            entropy,
-            on_frame=self._on_frame,
-            on_up=self._on_up,
-            on_down=self._on_down,
-            pulse=pulse_of(venue.spec),
-        )
-        self._name = name
-
-    async def _get_url(self) -> str:
-        return self._url
-
-    def add(self, topic: str, decode: Decode) -> None:
-        """Want a topic, or have it decoded in another way from a new beginning on."""
-        is_new = topic not in self.decoders
-        self.decoders[topic] = decode
-        self._by_bytes[topic.encode()] = decode
-        if is_new:
-            self._enqueue(topic, subscribe=True)
-        else:
-            self.begin_anew(topic)
-        self._stream.start()
-
-    def remove(self, topic: str) -> None:
-        if self.decoders.pop(topic, None) is not None:
-            del self._by_bytes[topic.encode()]
-            if self._silences is not None:
-                self._silences.forget(topic.encode())
-            self._enqueue(topic, subscribe=False)
-
-    def look_for_silence(self, now_ms: int) -> None:
-        """Begin anew what has been silent for too long: the topic, or the connection when all of it is silent."""
-        if self._silences is None or not self._open:
-            return
-        overdue, back = self._silences.look(now_ms, self._by_bytes, self._heard)
-        self._heard.clear()
-        for raw in back:
-            _log.warning(f"{self._name}: {raw.decode()} speaks again")
-        if not overdue:
-            return
-        topics = [raw.decode() for raw in overdue]
-        _log.warning(f"{self._name}: nothing has come for too long, begun anew: {', '.join(topics)}")
-        for topic in topics:
-            self._on_lost(topic, "nothing has come for too long")
-        if len(self._silences.silent) == len(self._by_bytes):
-            self._stream.drop("all of it is silent")
-            return
-        for topic in topics:
-            self.begin_anew(topic)
-
-    def begin_anew(self, topic: str) -> None:
-        self._enqueue(topic, subscribe=False)
-        self._enqueue(topic, subscribe=True)
-
-    def is_silent(self, topic: str) -> bool:
-        return self._silences is not None and topic.encode() in self._silences.silent
-
-    async def stop(self) -> None:
-        await self._stream.stop()
-
-    def _enqueue(self, topic: str, *, subscribe: bool) -> None:
-        if not self._open:
-            return  # the next connect subscribes whatever is wanted then
-        self._commands.append((topic, subscribe))
-        if not self._pumping:
-            self._pumping = True
-            self._tasks.create_task(self._pump(), name=f"subscribe {self._name}")
-
-    async def _pump(self) -> None:
-        """Send queued commands in batches of one kind, spaced as the venue wants it."""
-        spec = self._venue.spec
-        try:
-            while self._commands:
-                subscribe = self._commands[0][1]
-                batch: list[str] = []
-                while (
-                    self._commands and self._commands[0][1] is subscribe and len(batch) < spec.subscribe_batch
-                ):
-                    batch.append(self._commands.popleft()[0])
-                self._request_id += 1
-                try:
-                    self._stream.send(
-                        self._venue.subscribe_frame(batch, self._request_id, subscribe=subscribe)
-                    )
-                except NotSent:
-                    self._commands.clear()  # the next connect subscribes whatever is wanted then
-                    return
-                for topic in batch if subscribe else ():
-                    self._on_begun(topic)
-                if self._commands:
-                    await asyncio.sleep(spec.subscribe_gap_ms / 1000)
-        finally:
-            self._pumping = False
-
-    async def _on_up(self, _reconnected: bool) -> None:
-        self._open = True  # from now on, not only when all batches are out: they take a while
-        if self._silences is not None:
-            self._silences.restart()
-        self._commands.clear()
-        self._commands.extend((topic, True) for topic in self.decoders)
-        if self._commands and not self._pumping:
-            self._pumping = True
-            await self._pump()
-
-    def _on_down(self, reason: str) -> None:
-        self._open = False
-        self._commands.clear()
-        for topic in self.decoders:
-            self._on_lost(topic, f"disconnected ({reason})")
-
-    def _on_frame(self, raw: bytes) -> None:
-        self.frames += 1
-        try:
-            if raw.startswith(self._prefix):  # the hot path: no call, no text made of the topic
-                start = self._topic_start
-                topic = raw[start : raw.find(b'"', start)]
-                decode = self._by_bytes.get(topic)
-                if decode is not None:
-                    self._heard.add(topic)
-                    decode(raw)
-                    return
-            self._on_other_frame(raw)
-        except (WireError, msgspec.MsgspecError, ValueError) as error:
-            self._on_bad_frame(error)
-
-    def _on_other_frame(self, raw: bytes) -> None:
-        """A control frame, a topic nobody wants any more, or a data frame that begins in an unusual way."""
-        topic = self._topic_of(raw)
-        if topic is None:
-            self._on_control(raw)
-        elif topic in self.decoders:
-            self._heard.add(topic.encode())
-            self.decoders[topic](raw)
-
-    def _on_control(self, raw: bytes) -> None:
-        problem = self._venue.control_problem(raw)
-        if problem is not None:
-            _log.error(f"{self._name}: {problem}")
-
-    def _on_bad_frame(self, error: Exception) -> None:
-        self.bad_frames += 1
-        if self.bad_frames <= BAD_FRAMES_LOGGED_MAX:
-            _log.error(
-                f"{self._name}: a frame cannot be read and is left out ({type(error).__name__}: {error})"
-            )
-
-
-def _decode_all(decoders: Iterable[Decode], raw: bytes) -> None:
-    for decode in decoders:
-        decode(raw)
 
 
 class Feed:
@@ -250,6 +55,7 @@ class Feed:
         self._venue = venue
         self._type = account_type
         self._base = (stream_url or endpoints.stream).rstrip("/")
+        self.origin = session.base_url
         self._session = session
         self._transport = transport
         self._clock = clock
@@ -265,8 +71,8 @@ class Feed:
         self._watching: list[asyncio.Task[None]] = []
         self.stale_readings = 0
         self.instruments: dict[str, Instrument] = {}
-        self._sockets: dict[str, list[_Socket]] = {}
-        self._where: dict[DataStream, tuple[_Socket, str]] = {}
+        self._sockets: dict[str, list[MarketSocket]] = {}
+        self._where: dict[DataStream, tuple[MarketSocket, str]] = {}
         self._books_of: dict[str, list[DataStream]] = {}  # by topic
         self._books = BookFeed(
             venue,
@@ -288,15 +94,23 @@ class Feed:
         return twin
 
     async def load_instruments(self) -> dict[str, Instrument]:
-        """Fetch and keep the venue's instruments, by symbol. Raises what `RestSession.ask` raises."""
+        """Fetch and know the venue's instruments, by symbol. Raises what `fetch_instruments` raises."""
+        self.know_instruments((await self.fetch_instruments()).values())
+        return self.instruments
+
+    def know_instruments(self, instruments: Iterable[Instrument]) -> None:
+        """Take these in the place of what was known of them."""
+        self.instruments.update((one.symbol, one) for one in instruments)  # a twin for requests shares them
+
+    async def fetch_instruments(self) -> dict[str, Instrument]:
+        """The venue's list as it is now, by symbol. Raises what `RestSession.ask` raises."""
         found: dict[str, Instrument] = {}
         for body in await self._session.ask_whole(self._venue.instruments_requests(self._type)):
             instruments, problems = self._venue.parse_instruments(self._type, body)
             found.update((i.symbol, i) for i in instruments)
             for problem in problems[:BAD_FRAMES_LOGGED_MAX]:
                 _log.warning(f"{self._type.value}: {problem}")
-        self.instruments = found
-        return self.instruments
+        return found
 
     def subscribe(self, stream: DataStream) -> None:
         """Want this stream. Raises InstrumentError or SubscriptionError before anything is sent."""
@@ -365,12 +179,12 @@ class Feed:
                 f"for example {next(iter(self.instruments), 'nothing is loaded')} is"
             ) from None
 
-    def _socket_for(self, route: str, topic: str) -> _Socket:
+    def _socket_for(self, route: str, topic: str) -> MarketSocket:
         sockets = self._sockets.setdefault(route, [])
         for socket in sockets:
             if topic in socket.decoders or len(socket.decoders) < self._venue.spec.streams_per_socket:
                 return socket
-        socket = _Socket(
+        socket = MarketSocket(
             f"{self._venue.spec.exchange.value} {self._type.value} market{route}#{len(sockets) + 1}",
             self._base + route,
             self._venue,
@@ -411,7 +225,7 @@ class Feed:
         """Streams that are wanted and have been silent for too long."""
         return [stream for stream, (socket, topic) in self._where.items() if socket.is_silent(topic)]
 
-    def _all_sockets(self) -> list[_Socket]:
+    def _all_sockets(self) -> list[MarketSocket]:
         return [socket for sockets in self._sockets.values() for socket in sockets]
 
     def _only_fresh(self, deliver: Deliver) -> Deliver:
@@ -497,3 +311,8 @@ class Feed:
         if not reply.ok:
             raise OutcomeUnknown(f"no ticker of {symbol}: {reply.message}")
         return self._venue.parse_ticker(instrument, reply.body)
+
+
+def _decode_all(decoders: Iterable[Decode], raw: bytes) -> None:
+    for decode in decoders:
+        decode(raw)

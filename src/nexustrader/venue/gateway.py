@@ -16,15 +16,12 @@ from nexustrader.constants import AccountType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import CommandKind, Conclusion, Route
-from nexustrader.domain.setting import SetPositionMode, Setting
 from nexustrader.error import (
     AuthFailed,
     Denied,
     EngineBuildError,
-    InstrumentError,
     NotSent,
     OutcomeUnknown,
-    VenueRejected,
     WireError,
 )
 from nexustrader.kernel.log import get_logger
@@ -33,6 +30,7 @@ from nexustrader.kernel.redaction import redact
 from nexustrader.kernel.tasks import TaskManager
 from nexustrader.venue.classify import conclude, reason_of, rule_of
 from nexustrader.venue.dialogue import Dialogue
+from nexustrader.venue.inquiries import Inquiries
 from nexustrader.venue.requests import PendingRequests
 from nexustrader.venue.session import CLOCK_SYNC_MAX_AGE_MS, RestSession
 from nexustrader.venue.spec import Endpoints, Reply, Request, UserStreamKind, Venue
@@ -62,7 +60,7 @@ T = TypeVar("T")
 _log = get_logger("Gateway")
 
 
-class Gateway:
+class Gateway(Inquiries):
     """Commands out, facts in, for one account."""
 
     def __init__(
@@ -80,14 +78,8 @@ class Gateway:
     ) -> None:
         if session.signer is None:
             raise EngineBuildError(f"account {account} needs a signer")
-        self.account = account
-        self.absence_horizon_ms = venue.spec.absence_horizon_ms
-        self.query_lag_ms = venue.spec.query_lag_ms_max
-        self._venue = venue
-        self._type = account_type
-        self._instruments = instruments
-        self._resolve = {venue.key_of(i): i for i in instruments.values()}.get
-        self._session = session
+        super().__init__(account, venue, account_type, session)
+        self.know_instruments(instruments.values())
         self._signer = session.signer
         self._clock = clock
         self._tasks = tasks
@@ -289,14 +281,6 @@ class Gateway:
         if self._trade is not None:
             self._trade.drop(reason)
 
-    def _instrument(self, symbol: str) -> Instrument:
-        try:
-            return self._instruments[symbol]
-        except KeyError:
-            raise InstrumentError(
-                f"{symbol} is not traded on {self._type.value} now: it is another account's symbol, or was delisted"
-            ) from None
-
     def _pool_of(self, symbol: str) -> str:
         instrument = self._instruments.get(symbol)
         return self._venue.order_pool(instrument) if instrument is not None else ""
@@ -415,80 +399,6 @@ class Gateway:
                 self._sink.on_status(self.account, fact)
             if fact in RENEW_AT:
                 self._user.renew(fact)
-
-    # -- queries ---------------------------------------------------------------------------------------------
-
-    async def query_order(self, symbol: str, oid: str, eid: str | None) -> ev.OrderEvent | None:
-        for request in self._venue.query_order_requests(self._type, self._instrument(symbol), oid, eid):
-            reply = await self._session.ask(request)
-            orders = self._orders_in(reply.body) if reply.ok else []
-            if orders:
-                return orders[0]
-        return None
-
-    async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
-        if eid is None:
-            return []
-        request = self._venue.fills_request(self._type, self._instrument(symbol), eid)
-        fills = [] if request is None else await self._fills(request, oid)
-        return [fill for fill in fills if fill.eid == eid]  # some venues can be asked for all orders' only
-
-    async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:
-        return await self._fills(
-            self._venue.fills_since_request(self._type, self._instrument(symbol), since_ms), ""
-        )
-
-    async def _fills(self, request: Request, oid: str) -> list[ev.OrderEvent]:
-        """Page by page. Raises what a page raises, and OutcomeUnknown for too many: half an answer is none."""
-        parse, resolve = self._venue.parse_fills, self._resolve
-        return [
-            fill
-            for body in await self._session.ask_whole((request,))
-            for fill in parse(self._type, self.account, oid, resolve, body)
-        ]
-
-    async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
-        instrument = self._instrument(symbol) if symbol is not None else None
-        requests = self._venue.open_orders_requests(self._type, instrument)
-        return [o for body in await self._session.ask_whole(requests) for o in self._orders_in(body)]
-
-    def _orders_in(self, body: bytes) -> list[ev.OrderEvent]:
-        return self._venue.parse_orders(self._type, self.account, self._resolve, body)
-
-    async def query_balances(self) -> list[ev.BalanceEvent]:
-        as_of_ms = self._as_of_ms()
-        reply = await self._session.ask(self._venue.balances_request(self._type))
-        return self._venue.parse_balances(self.account, reply.body, as_of_ms)
-
-    async def query_positions(self) -> list[ev.PositionEvent]:
-        as_of_ms = self._as_of_ms()
-        parse, resolve = self._venue.parse_positions, self._resolve
-        return [
-            position
-            for body in await self._session.ask_whole(self._venue.positions_requests(self._type))
-            for position in parse(self.account, resolve, body, as_of_ms)
-        ]
-
-    async def change(self, setting: Setting) -> None:
-        instrument = None if isinstance(setting, SetPositionMode) else self._instrument(setting.symbol)
-        request = self._venue.setting_request(self._type, instrument, setting)
-        if request is None:
-            raise Denied(f"{self.account}: {self._type.value} has no call for {setting}; set it at the venue")
-        reply = await self._session.send_in_sync(request)
-        conclusion = conclude(self._venue.spec, reply)
-        problem = f"{self.account}: {setting}: {reason_of(reply)}"
-        if conclusion is Conclusion.REJECTED:
-            raise VenueRejected(problem, reply.code)
-        if conclusion is not Conclusion.ACCEPTED:
-            raise OutcomeUnknown(problem)
-
-    def _as_of_ms(self) -> int:
-        """The moment as of which a list that is asked for now is certain to be right.
-
-        Race: a change that the stream tells after this moment may be newer than the list, whichever arrives first.
-        So it is counted by the clock by which the stream counts, and the venue's lag is taken off.
-        """
-        return self._session.time.now_ms() - self.query_lag_ms
 
 
 async def _ready(url: str) -> str:

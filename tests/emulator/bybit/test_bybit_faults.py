@@ -474,8 +474,24 @@ def test_the_truth_is_told_by_category_over_one_wallet(world: MemoryBybit) -> No
     main = ledger["accounts"]["main"]
     assert [row["client_id"] for row in main["linear"]["orders"]] == ["l"]
     assert [row["client_id"] for row in main["spot"]["fills"]] == ["s"]
+    (fill,) = world.get("execution/list", category="linear").rows
+    told = main["linear"]["fills"][0]
+    assert (told["trade_id"], told["order_id"]) == (fill["execId"], fill["orderId"])
     assert main["linear"]["positions"]["BTCUSDT/BOTH"]["amount"] == "0.01"
     assert main["spot"]["positions"] == {}
     assert main["linear"]["balances"] == main["spot"]["balances"]
     status: Any = world.venue.status()
     assert (status["venue"], status["orders"]["linear"]) == ("bybit", 1)
+
+
+def test_the_truth_tells_refusals_and_rests_from_cancels_though_the_venue_calls_all_cancelled(
+    world: MemoryBybit,
+) -> None:
+    world.create(orderLinkId="crosses", timeInForce="PostOnly", price="60100")
+    world.create(orderLinkId="rest", timeInForce="IOC", price="59000")
+    world.cancel(world.create(orderLinkId="cancelled").result["orderId"])
+    rows = world.get("order/history", category="linear").rows
+    assert {row["orderStatus"] for row in rows} == {"Cancelled"}
+    ledger: Any = world.venue.ledger()
+    told = {row["client_id"]: row["status"] for row in ledger["accounts"]["main"]["linear"]["orders"]}
+    assert told == {"crosses": "REJECTED", "rest": "EXPIRED", "cancelled": "CANCELED"}

@@ -320,6 +320,29 @@ def test_a_conditional_order_that_is_cancelled_before_its_trigger_is_deactivated
     assert world.order_row(order_id)["orderStatus"] == "Deactivated"
 
 
+def test_a_conditional_order_is_amended_while_it_waits(world: MemoryBybit) -> None:
+    order_id = conditional(world, orderType="Limit", price="59500")
+    about = {"category": "linear", "symbol": "BTCUSDT", "orderId": order_id}
+    assert world.post("order/amend", **about, triggerPrice="60700", qty="0.02").code == 0
+    row = world.order_row(order_id)
+    assert (row["orderStatus"], row["triggerPrice"], row["qty"], row["price"]) == (
+        "Untriggered",
+        "60700",
+        "0.02",
+        "59500",
+    )
+    assert world.post("order/amend", **about, triggerPrice="59000").code == 110092
+    assert world.post("order/amend", **about, triggerPrice="60700").code == 10001
+    world.trade("60600", "0.1", "BUY", product="linear")
+    assert world.order_row(order_id)["orderStatus"] == "Untriggered"
+    world.trade("60700", "0.1", "BUY", product="linear")
+    assert world.order_row(order_id)["orderStatus"] == "New"
+    assert world.post("order/amend", **about, triggerPrice="60900").code == 10001
+    market = conditional(world, triggerPrice="61500")
+    assert world.post("order/amend", **{**about, "orderId": market}, qty="0.03").code == 0
+    assert world.order_row(market)["qty"] == "0.03"
+
+
 @pytest.mark.parametrize(("price", "direction", "code"), [("59000", 1, 110092), ("61000", 2, 110093)])
 def test_a_trigger_on_the_wrong_side_of_the_market_is_refused(
     world: MemoryBybit, price: str, direction: int, code: int

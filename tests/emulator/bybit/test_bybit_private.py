@@ -320,6 +320,45 @@ def test_settings_fees_and_rights_can_be_asked_for(world: MemoryBybit) -> None:
     assert (rights["readOnly"], rights["uta"], rights["permissions"]["Spot"]) == (0, 1, ["SpotTrade"])
 
 
+# -- the dead man's switch ------------------------------------------------------------------------------------
+
+
+def arm(world: MemoryBybit, window_s: int, product: str = "DERIVATIVES") -> int:
+    return world.post("order/disconnected-cancel-all", timeWindow=window_s, product=product).code
+
+
+def test_orders_end_when_nobody_listens_any_more(world: MemoryBybit) -> None:
+    assert arm(world, 10) == 0
+    assert world.get("account/info").result["dcpStatus"] == "ON"
+    first, second = world.private("dcp.future"), world.private("dcp.future")
+    world.create("linear")
+    world.create("spot")
+    first.abort()
+    world.wait(11_000)
+    assert len(world.get("order/realtime", category="linear", settleCoin="USDT").rows) == 1
+    second.abort()
+    world.wait(9_900)
+    assert len(world.get("order/realtime", category="linear", settleCoin="USDT").rows) == 1
+    world.wait(200)
+    assert world.get("order/realtime", category="linear", settleCoin="USDT").rows == []
+    assert len(world.get("order/realtime", category="spot").rows) == 1
+
+
+def test_orders_stay_when_somebody_comes_back_in_time(world: MemoryBybit) -> None:
+    arm(world, 10, "SPOT")
+    world.create("spot")
+    world.private("dcp.spot").abort()
+    world.wait(9_000)
+    world.private("dcp.spot")
+    world.wait(20_000)
+    assert len(world.get("order/realtime", category="spot").rows) == 1
+
+
+def test_windows_have_their_bounds(world: MemoryBybit) -> None:
+    assert [arm(world, window) for window in (2, 3, 300, 301)] == [10001, 0, 0, 10001]
+    assert arm(world, 10, "ALL") == 10001
+
+
 # -- queries --------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from nexustrader.constants import OrderSide, OrderType, TimeInForce
-from nexustrader.domain.events import EventKind, Fill, OrderEvent, Source, Submit
+from nexustrader.domain.events import Amend, EventKind, Fill, OrderEvent, Source, Submit
 from nexustrader.domain.order import Notice, OrderState, Told, apply
 from nexustrader.domain.order_state import ENDED, LEGAL, CancelState, Status
 
@@ -56,6 +56,22 @@ def test_terms_that_are_older_than_those_in_force_are_neither_taken_nor_told(sou
     ):
         assert apply(order, stale).order.price == Decimal(101)
         assert notices(order, stale) == []
+
+
+@pytest.mark.parametrize("source", [Source.STREAM, Source.QUERY])
+def test_new_terms_of_the_same_millisecond_as_a_fill_before_them_are_taken(source: Source) -> None:
+    """A venue that has no word of its own for an amendment tells the new terms with the order's status."""
+    change = Amend(oid=OID, account="", symbol="", side=OrderSide.BUY, price=Decimal(99), timestamp=15)
+    asked = apply(live(), change)
+    before = event(
+        K.FILLED, 20, filled=Decimal(4), average=Decimal(100), price=Decimal(100), amount=Decimal(10)
+    )
+    partly = apply(asked.order, before).order
+    changed = apply(
+        partly, event(K.FILLED, 20, source, filled=Decimal(4), average=Decimal(100), price=Decimal(99))
+    )
+    assert (changed.order.price, changed.order.is_amending) == (Decimal(99), False)
+    assert apply(changed.order, before).order.price == Decimal(99)  # it comes again
 
 
 def test_a_refusal_of_a_cancel_that_is_not_known_here_is_told() -> None:

@@ -168,7 +168,7 @@ def test_the_rules_that_need_more_than_a_conclusion():
         (418, {"code": -1003, "msg": f"banned until {NOW_MS - 90_000}."}, {}, 0),
         (429, b"", {"retry-after": "soon"}, 60_000),
         (429, {"code": -1015, "msg": "Too many new orders."}, {}, 10_000),
-        (403, b"<html/>", {}, 300_000),
+        (403, b"<html/>", {}, 120_000),
         (503, b"Service Unavailable.", {}, 1_000),
         (503, {"code": -1001, "msg": INTERNAL_ERROR}, {}, 1_000),
         (503, {"code": -1008, "msg": "throttled"}, {}, 5_000),

@@ -137,8 +137,13 @@ def test_a_limit_says_when_it_opens_again_by_the_venue_s_own_clock():
 
 def test_a_breached_limit_of_the_ip_asks_for_ten_minutes():
     reply = VENUE.parse_rest_reply(403, {}, b"access too frequent", 1)
-    assert (reply.ok, reply.code, reply.retry_after_ms) == (False, "HTTP 403", 600_000)
+    assert (reply.ok, reply.code, reply.retry_after_ms) == (False, "HTTP 403.frequent", 600_000)
     assert reply.message == "access too frequent"
+
+
+def test_a_firewall_that_says_no_reason_is_tried_again_soon():
+    reply = VENUE.parse_rest_reply(403, {}, b"<html>403 Forbidden</html>", 1)
+    assert (reply.ok, reply.code, reply.retry_after_ms) == (False, "HTTP 403", 10_000)
 
 
 def test_too_many_sessions_are_not_a_wrong_key():

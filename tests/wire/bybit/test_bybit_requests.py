@@ -159,10 +159,15 @@ def test_an_order_that_cannot_be_is_refused_with_its_id(linear, changes, words):
     assert "17000000000000010001" in str(refused.value)
 
 
-@pytest.mark.parametrize("changes", [{"reduce_only": True}, {"position_side": PositionSide.LONG}])
-def test_spot_has_no_positions(spot, changes):
+def test_spot_has_no_positions(spot):
     with pytest.raises(OrderError, match="spot has no positions"):
-        VENUE.order_request(UNIFIED, spot, submit(**changes))
+        VENUE.order_request(UNIFIED, spot, submit(reduce_only=True))
+
+
+@pytest.mark.parametrize("category", ["spot", "inverse", "option"])
+def test_hedge_mode_is_for_linear_contracts(instruments, category):
+    with pytest.raises(OrderError, match=f"{category} has no hedge mode"):
+        VENUE.order_request(UNIFIED, instruments[category], submit(position_side=PositionSide.LONG))
 
 
 def test_each_category_has_its_own_pool_of_orders(instruments):

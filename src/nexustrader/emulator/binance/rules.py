@@ -15,7 +15,7 @@ from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import OrderRecord
 from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.emulator.orders.rules import Rules
-from nexustrader.sim.types import RejectReason, Side
+from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
 
 MODIFICATIONS_MAX = 10_000
 
@@ -34,6 +34,15 @@ class _Common:
 
     def unknown_order(self) -> ApiError:
         return refusal(-2011)
+
+    def end_status(self, order: SimOrder, reason: str) -> Status:
+        return order.status
+
+    def order_name(self, number: int) -> str:
+        return str(number)
+
+    def trade_name(self, symbol: str, number: int) -> str:
+        return str(number)
 
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str

@@ -14,9 +14,10 @@ from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import OrderRecord
 from nexustrader.emulator.orders.request import OrderRequest, Trigger
-from nexustrader.sim.types import RejectReason, Side
+from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
 
 OPEN_ORDERS_MAX = 500
+UNFILLABLE = ("IOC", "FOK", "NO_LIQUIDITY")
 
 
 class CategoryRules:
@@ -51,7 +52,8 @@ class CategoryRules:
             _check_spot_price(listing, record.sim.side, price, market)
             _check_spot_amount(listing, amount, listing.max_amount)
         else:
-            _check_price(listing, price)
+            if record.sim.kind == "limit":
+                _check_price(listing, price)
             _check_amount(listing, amount, listing.max_amount)
 
     def rejection(self, reason: RejectReason) -> BybitError | None:
@@ -77,6 +79,20 @@ class CategoryRules:
     def unknown_order(self) -> BybitError:
         """The refusal to change what is not open."""
         return by_category(self._category, 110001, 170213)
+
+    def end_status(self, order: SimOrder, reason: str) -> Status:
+        """The venue calls every end Cancelled and tells by its reason what a rest or a refusal is."""
+        if reason == "POST_ONLY" and not order.filled:
+            return "REJECTED"
+        return "EXPIRED" if reason in UNFILLABLE else "CANCELED"
+
+    def order_name(self, number: int) -> str:
+        """The venue's id of an order."""
+        return ids.order_id(self._category, number)
+
+    def trade_name(self, symbol: str, number: int) -> str:
+        """The venue's id of a trade."""
+        return ids.trade_id(self._category, symbol, number)
 
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str

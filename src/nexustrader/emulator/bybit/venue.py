@@ -10,6 +10,7 @@ from typing import ClassVar
 from nexustrader.emulator.bybit import user_events
 from nexustrader.emulator.bybit.accounts import open_account
 from nexustrader.emulator.bybit.categories import CATEGORIES, INVERSE, LINEAR, OPTION, SPOT
+from nexustrader.emulator.bybit.dead_man import DeadMan
 from nexustrader.emulator.bybit.deeds import BYBIT_DEEDS
 from nexustrader.emulator.bybit.instruments import LISTINGS
 from nexustrader.emulator.bybit.limits import Limiter
@@ -21,7 +22,7 @@ from nexustrader.emulator.bybit.voice import BybitVoice
 from nexustrader.emulator.canned import Replies
 from nexustrader.emulator.market.listing import Listings
 from nexustrader.emulator.market.market import Market
-from nexustrader.emulator.orders.accounts import Accounts, AccountSpec
+from nexustrader.emulator.orders.accounts import Account, Accounts, AccountSpec
 from nexustrader.emulator.orders.deeds import Deed
 from nexustrader.emulator.orders.past import History
 from nexustrader.emulator.orders.user_feed import UserFeed
@@ -65,12 +66,24 @@ class BybitVenue(EmulatedVenue[BybitProduct, BybitSettings]):
             user_events.about,
             user_events.alter,
         )
-        self.listeners.on_listener = feed.on_listener
         entropy = Entropy(settings.seed).child("user messages")
         courier = Courier(feed.publish, clock, entropy, settings.message_order)
         voice = BybitVoice(clock, courier, self.markets, self.next_sequence)
         for product in self.products.values():
             product.begin(voice, feed)
+        self.dead_man = DeadMan(clock, self.products, self.listeners.is_heard)
+        self.listeners.on_gone = self.dead_man.on_gone
+
+        def on_listener(account: Account) -> None:
+            self.dead_man.on_listener(account)
+            feed.on_listener(account)
+
+        self.listeners.on_listener = on_listener
+
+    def stop(self) -> None:
+        """Stops everything and cuts every connection."""
+        super().stop()
+        self.dead_man.stop()
 
     def markets(self) -> list[Market]:
         """Every market of every category."""

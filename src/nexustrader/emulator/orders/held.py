@@ -24,13 +24,28 @@ class HeldOrders:
 
     def place(self, account: Account, request: OrderRequest) -> OrderRecord:
         """Takes an order that has a trigger. Raises VenueError, also for one that would trigger at once."""
-        trigger, market = request.trigger, self._markets[request.listing.symbol]
-        assert trigger is not None
-        if _is_due(trigger, market):
-            raise self._trading.rules.would_trigger(trigger, _price(trigger, market))
+        assert request.trigger is not None
+        self._check(request.trigger, self._markets[request.listing.symbol])
         record = self._trading.hold(account, request)
         self._waiting.setdefault(record.symbol, []).append(record)
         return record
+
+    def amend(
+        self, record: OrderRecord, price: Decimal, amount: Decimal, trigger_price: Decimal | None
+    ) -> None:
+        """Changes an order that waits. Raises VenueError, and then it stays as it was."""
+        market, trigger = self._markets[record.symbol], record.trigger
+        assert trigger is not None
+        if trigger_price is not None:
+            trigger = trigger._replace(price=trigger_price)
+            self._check(trigger, market)
+        if (price, amount) != (record.price, record.amount) or trigger == record.trigger:
+            self._trading.rules.check_amendment(record, market, price, amount)
+        self._trading.modify_held(record, price, amount, trigger)
+
+    def _check(self, trigger: Trigger, market: Market) -> None:
+        if _is_due(trigger, market):
+            raise self._trading.rules.would_trigger(trigger, _price(trigger, market))
 
     def _look(self, market: Market) -> None:
         waiting = self._waiting.get(market.symbol)

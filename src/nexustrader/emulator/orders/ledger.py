@@ -7,6 +7,7 @@ from typing import Any
 
 from nexustrader.emulator.orders.accounts import Account
 from nexustrader.emulator.orders.records import Execution, OrderRecord
+from nexustrader.emulator.orders.rules import Rules
 from nexustrader.emulator.product import Product
 from nexustrader.sim.money import plain
 
@@ -15,14 +16,14 @@ Body = dict[str, object]
 
 def account_ledger(account: Account, product: Product) -> Body:
     """Orders and fills in order of id, positions and balances; numbers and ids as text."""
-    records = product.trading.orders(account)
+    records, rules = product.trading.orders(account), product.trading.rules
     held: dict[str, Any] = account.ledgers[product.name].ledger()
     symbols = {listing.key: listing.symbol for listing in product.listings.values()}
     fills = [(execution.trade_id, record, execution) for record in records for execution in record.executions]
     fills.sort(key=lambda row: (row[1].symbol, row[0], row[1].order_id))
     return {
-        "orders": [_order(record) for record in records],
-        "fills": [_fill(record, execution) for _, record, execution in fills],
+        "orders": [_order(record, rules) for record in records],
+        "fills": [_fill(record, execution, rules) for _, record, execution in fills],
         **held,
         "positions": {
             f"{symbols[key]}/{position_side}": position
@@ -34,13 +35,13 @@ def account_ledger(account: Account, product: Product) -> Body:
     }
 
 
-def _order(record: OrderRecord) -> Body:
+def _order(record: OrderRecord, rules: Rules) -> Body:
     fees: dict[str, Decimal] = {}
     for execution in record.executions:
         fees[execution.fee_asset] = fees.get(execution.fee_asset, Decimal(0)) + execution.fee
     return {
         "symbol": record.symbol,
-        "order_id": str(record.order_id),
+        "order_id": rules.order_name(record.order_id),
         "client_id": record.client_id,
         "side": record.sim.side.name,
         "type": record.type,
@@ -57,11 +58,11 @@ def _order(record: OrderRecord) -> Body:
     }
 
 
-def _fill(record: OrderRecord, execution: Execution) -> Body:
+def _fill(record: OrderRecord, execution: Execution, rules: Rules) -> Body:
     return {
         "symbol": record.symbol,
-        "trade_id": str(execution.trade_id),
-        "order_id": str(record.order_id),
+        "trade_id": rules.trade_name(record.symbol, execution.trade_id),
+        "order_id": rules.order_name(record.order_id),
         "client_id": record.client_id,
         "side": record.sim.side.name,
         "price": plain(execution.price),

@@ -107,9 +107,8 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     @property
     def status(self) -> str:
         """Status in the words of this record; the venue's own are its encoders' matter."""
-        if self.refusal is not None:
-            return "REJECTED"
-        return "EXPIRED_IN_MATCH" if self.expiry_reason == "STP" else self.sim.status
+        prevented = self.expiry_reason == "STP" and self.sim.status == "EXPIRED"
+        return "EXPIRED_IN_MATCH" if prevented else self.sim.status
 
     @property
     def is_open(self) -> bool:

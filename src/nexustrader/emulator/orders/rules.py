@@ -11,7 +11,7 @@ from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account
 from nexustrader.emulator.orders.records import Execution, OrderRecord
 from nexustrader.emulator.orders.request import OrderRequest, Trigger
-from nexustrader.sim.types import RejectReason, Side
+from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
 
 MoneyCause = Literal["liquidation", "funding", "transfer"]
 
@@ -50,6 +50,15 @@ class Rules(Protocol):
 
     def unknown_order(self) -> VenueError:
         """The refusal to cancel what is not open."""
+
+    def end_status(self, order: SimOrder, reason: str) -> Status:
+        """The status by which the venue calls the end of an order that it had taken."""
+
+    def order_name(self, number: int) -> str:
+        """The venue's id of an order, as its wire writes it."""
+
+    def trade_name(self, symbol: str, number: int) -> str:
+        """The venue's id of a trade, as its wire writes it."""
 
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str

@@ -14,7 +14,7 @@ from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account, Accounts
 from nexustrader.emulator.orders.past import History
 from nexustrader.emulator.orders.records import CLOSE_OUT, Execution, OrderRecord
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.emulator.orders.rules import Rules, Voice
 from nexustrader.kernel.ports import Clock
 from nexustrader.sim.account import Applied
@@ -160,7 +160,7 @@ class Trading:
             events = [Expired(order, cast("ExpireReason", "NO_FUNDS"))]
         if record.is_apart and refused is not None:
             record.refusal = refused.message
-            events[0].order.order_id = record.order_id
+            events[0].order.order_id, events[0].order.status = record.order_id, "REJECTED"
         else:
             self._begin(record, order.order_id)
         self._voice.released(account, market, record)
@@ -279,6 +279,16 @@ class Trading:
         record.modifications += 1
         self.apply(market, market.engine.amend(record.order_id, changed.price, changed.lots))
 
+    def modify_held(self, record: OrderRecord, price: Decimal, amount: Decimal, trigger: Trigger) -> None:
+        """Changes an order that waits for its trigger; `price` is 0 for one at the market."""
+        market, account = self._markets[record.symbol], self._accounts.by_name[record.account]
+        changed = record.sim.snapshot()
+        changed.price = market.instrument.to_ticks(price) if price else None
+        changed.lots = market.instrument.to_lots(amount)
+        record.sim, record.trigger, record.updated_ms = changed, trigger, self._clock.timestamp_ms()
+        self._voice.amended(account, market, record)
+        self._history.note(account, record)
+
     # -- readings -----------------------------------------------------------------------------------------
 
     def find(
@@ -321,6 +331,8 @@ class Trading:
         """Takes what the core reports, in order: record, ledger, user events."""
         for event in events:
             record = self._records[event.order.order_id]
+            if isinstance(event, (Canceled, Expired)):
+                event.order.status = self.rules.end_status(event.order, event.reason)
             account = self._accounts.by_name[record.account]
             record.sim = event.order
             record.updated_ms = self._clock.timestamp_ms()

@@ -13,7 +13,7 @@ from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.domain.order import reduces
 from nexustrader.error import OrderError
 from nexustrader.exchange.bybit.quirks import POSITION_INDEXES, SIDE_WORDS, TRIGGERS, trigger_direction
-from nexustrader.exchange.bybit.spec import OPTION, RECV_WINDOW_MS, SPOT, Product, product_of
+from nexustrader.exchange.bybit.spec import LINEAR, OPTION, RECV_WINDOW_MS, SPOT, Product, product_of
 from nexustrader.venue.spec import Request, Security, Signer
 
 Body = dict[str, str | int | bool]
@@ -55,7 +55,7 @@ def order_body(instrument: Instrument, command: ev.Submit) -> Body:
         )
     if kind.is_triggered:
         body.update(_trigger_fields(product, command))
-    body.update(_position_fields(instrument, command))
+    body.update(_position_fields(product, command))
     body.update(_user_fields(command))
     return body
 
@@ -87,17 +87,19 @@ def _time_in_force(command: ev.Submit) -> str:
     return "PostOnly"
 
 
-def _position_fields(instrument: Instrument, command: ev.Submit) -> Body:
+def _position_fields(product: Product, command: ev.Submit) -> Body:
     """Reduce-only, and which position of a hedged pair the order belongs to: each has its own index."""
     side, fields = command.position_side, Body()
-    if (command.reduce_only or side is not None) and product_of(instrument) is SPOT:
-        raise _unusable(command, "spot has no positions, so neither reduce_only nor position_side fits")
     if command.reduce_only:
+        if product is SPOT:
+            raise _unusable(command, "spot has no positions, so it takes no reduce_only")
         fields["reduceOnly"] = True
     if side is not None:
         index = POSITION_INDEXES.get(side)
         if index is None:
             raise _unusable(command, f"position_side is LONG or SHORT, not {side.value}")
+        if product is not LINEAR:
+            raise _unusable(command, f"{product.category} has no hedge mode, so it takes no position_side")
         if command.reduce_only and not reduces(command.side, side):
             raise _unusable(
                 command, f"{command.side.value} adds to a {side.value} position, it cannot reduce"

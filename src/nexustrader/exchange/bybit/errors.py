@@ -15,6 +15,7 @@ from nexustrader.venue.spec import ErrorRule
 _DONE = Conclusion.ACCEPTED  # refused because it is already so
 _MAYBE, _NO = Conclusion.UNKNOWN, Conclusion.REJECTED
 
+IP_LIMIT = "HTTP 403.frequent"
 TOO_MANY_SESSIONS = "10003.sessions"
 LOGON_EXPIRED = "auth.expired"
 LOGON_REFUSED = "auth.refused"
@@ -29,7 +30,8 @@ _SPECIAL: dict[str, ErrorRule] = {
     "10018": ErrorRule(_NO, "too many requests from this IP", limit=True),
     "170222": ErrorRule(_NO, "too many requests in this time", limit=True),
     TOO_MANY_SESSIONS: ErrorRule(_NO, "too many sessions of one user", limit=True),
-    "HTTP 403": ErrorRule(_NO, "too many requests from this IP, or a region that is not served", limit=True),
+    IP_LIMIT: ErrorRule(_NO, "too many requests from this IP", limit=True),
+    "HTTP 403": ErrorRule(_NO, "stopped at the firewall before the venue", limit=True),
     "429": ErrorRule(_MAYBE, "the venue is overloaded", limit=True),
     "HTTP 429": ErrorRule(_MAYBE, "the venue is overloaded", limit=True),
     "10403": ErrorRule(_MAYBE, "too many requests from this IP on the order socket", limit=True),
@@ -324,5 +326,6 @@ RETRY_HINTS_MS: Mapping[str, int] = {
     TOO_MANY_SESSIONS: 10_000,
     "429": 1_000,
     "HTTP 429": 1_000,
-    "HTTP 403": 600_000,
+    "HTTP 403": 10_000,
+    IP_LIMIT: 600_000,
 }

@@ -29,7 +29,8 @@ def parse_rest_reply(status: int, headers: Mapping[str, str], body: bytes, now_m
         text = body[:TEXT_CHARS_MAX].decode("utf-8", "replace").strip()
         if is_good:
             return Reply(ok=False, status=status, message=f"the reply is not readable: {text}", body=body)
-        return _refusal(status, f"HTTP {status}", text, body, None)
+        is_too_often = status == 403 and "too frequent" in text.lower()
+        return _refusal(status, errors.IP_LIMIT if is_too_often else f"HTTP {status}", text, body, None)
     text = (envelope.retMsg or "")[:TEXT_CHARS_MAX]
     if envelope.retCode == 0:
         return Reply(is_good, status, None if is_good else f"HTTP {status}", text, body)

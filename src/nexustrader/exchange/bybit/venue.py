@@ -30,6 +30,9 @@ class BybitVenue(VenueDefaults):
     def public_types(self, account_type: AccountType) -> tuple[AccountType, ...]:
         return PUBLIC_TYPES.get(account_type, (account_type,))
 
+    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
+        return tuple(product.instrument_type for product in products_of(account_type))
+
     def endpoints(self, account_type: AccountType) -> Endpoints:
         products_of(account_type)
         return Endpoints(*ADDRESSES[account_type])
@@ -37,9 +40,6 @@ class BybitVenue(VenueDefaults):
     def user_stream(self, account_type: AccountType) -> UserStreamKind:
         products_of(account_type)
         return UserStreamKind.PRIVATE_SOCKET
-
-    def instrument_types(self, account_type: AccountType) -> tuple[InstrumentType, ...]:
-        return tuple(product.instrument_type for product in products_of(account_type))
 
     def order_pool(self, instrument: Instrument) -> str:
         return product_of(instrument).pool

@@ -40,6 +40,8 @@ class Case:
     step: ClassVar[Decimal] = Decimal(1)  # between bid and ask; a multiple of the tick
     amount: ClassVar[Decimal] = Decimal("0.01")
 
+    refuses_prices: ClassVar[bool] = True  # of orders far beyond the market; others put them at the bound
+
     def emulate(self, clock: Clock, entropy: Entropy, api_key: str, secret: str) -> EmulatedVenue:
         raise NotImplementedError
 

@@ -141,6 +141,8 @@ class Changes(Case):
 
     @on_desk()
     async def test_an_amendment_that_the_venue_refuses_leaves_the_order_as_it_was(self, desk: Desk) -> None:
+        if not self.refuses_prices:
+            pytest.skip("the venue puts such an order at the bound")
         await desk.start()
         self._needs_amendments(desk)
         oid = desk.rest()

@@ -381,6 +381,16 @@ class Desk:
         assert state.is_open, f"order {oid} is {state.public_status.value}: {state.reason}"
         return state
 
+    async def waits(self, oid: str) -> OrderState:
+        """Wait until the venue has taken an order that waits for its trigger; venues differ in what they call it."""
+        await self.until(
+            lambda: self._is(oid, lambda s: s.is_closed or (s.eid is not None and not s.is_unknown)),
+            f"order {oid} waits at the venue",
+        )
+        state = self.state(oid)
+        assert state.is_open, f"order {oid} is {state.public_status.value}: {state.reason}"
+        return state
+
     async def closed(self, oid: str) -> OrderState:
         """Wait until an order has ended."""
         await self.until(lambda: self._is(oid, lambda s: s.is_closed), f"order {oid} has ended")

@@ -7,7 +7,7 @@ from nexustrader.testing.venue_contract.case import Case, on_desk
 from nexustrader.testing.venue_contract.desk import BUY, Desk
 
 WAIT_S = 8.0  # longer than a venue wants for one request too many
-BAN_S = 130.0
+BAN_S = 700.0
 
 
 class Limits(Case):
@@ -33,7 +33,7 @@ class Limits(Case):
         assert taken.public_status is OrderStatus.FILLED, taken.reason
         await desk.agrees()
 
-    @on_desk(takes_s=200)
+    @on_desk(takes_s=700)
     async def test_a_ban_is_sat_out_in_silence_and_trading_goes_on_after_it(self, desk: Desk) -> None:
         await desk.start()
         desk.venue.inject("http_status_next", on="order.place", reply="banned", count=1)

@@ -16,6 +16,7 @@ UNFILLED = (OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.FAILED)  # ve
 SIDES = (BUY, SELL)
 PLAIN = tuple(kind for kind in OrderType if not kind.is_triggered)
 TRIGGERED = tuple(kind for kind in OrderType if kind.is_triggered)
+PACE_S = 0.25  # venues take few orders a second
 NEAR = Decimal("0.01")  # how far a trigger is from the market
 
 
@@ -50,6 +51,7 @@ class Orders(Case):
         def create(price: Decimal | None) -> str:
             return desk.create(side, kind, price, ws=ws, time_in_force=time_in_force)
 
+        await desk.pass_s(PACE_S)
         if kind.is_market:
             _filled(desk, await desk.closed(create(None)))
             return
@@ -97,8 +99,8 @@ class Orders(Case):
             waiting, unwanted = (
                 desk.create(side, kind, price, ws=False, trigger_price=trigger) for _ in range(2)
             )
-            await desk.accepted(waiting)
-            await desk.accepted(unwanted)
+            await desk.waits(waiting)
+            await desk.waits(unwanted)
             desk.cancel(unwanted, ws=False)
             assert (await desk.closed(unwanted)).public_status is OrderStatus.CANCELED
             beyond = trigger + desk.step * (10 if up else -10)

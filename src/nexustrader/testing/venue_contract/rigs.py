@@ -167,6 +167,7 @@ class LoopbackWorld:
     """The `World` of one engine on loopback: real time and sockets, and a disk that outlives it."""
 
     has_process = False
+    has_files = False
     checkpoint_interval_s = 30.0
 
     def __init__(

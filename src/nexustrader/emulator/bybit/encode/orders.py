@@ -9,6 +9,7 @@ from nexustrader.emulator.bybit.categories import POSITION_INDEXES, SPOT
 from nexustrader.emulator.bybit.encode.numbers import money, price, text
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import CLOSE_OUT, ZERO, Execution, OrderRecord
+from nexustrader.sim.money import plain
 from nexustrader.sim.types import Side
 
 Body = dict[str, object]
@@ -48,9 +49,18 @@ def end(record: OrderRecord) -> tuple[str, str]:
     """cancelType and rejectReason."""
     if record.expiry_reason is not None:
         return _ENDS.get(record.expiry_reason, _NO_END)
-    if record.sim.status != "CANCELED":
+    if record.cancel_reason is None:
         return _NO_END
     return _ENDS["POST_ONLY"] if record.cancel_reason == "POST_ONLY" else _BY_USER
+
+
+def end_word(record: OrderRecord) -> str:
+    """What a client can tell of an order's end: cancelled, expired, or refused after it was taken."""
+    cancel_type, reason = end(record)
+    if reason == "EC_PostOnlyWillTakeLiquidity" and not record.sim.filled:
+        return "REJECTED"
+    is_wanted = cancel_type != "UNKNOWN" or reason == "EC_PostOnlyWillTakeLiquidity"
+    return "CANCELED" if is_wanted and not (record.is_held and cancel_type != "CancelByUser") else "EXPIRED"
 
 
 def left(record: OrderRecord) -> Decimal:
@@ -94,7 +104,7 @@ def order(record: OrderRecord) -> Body:
         "stopOrderType": terms.get("stopOrderType", ""),
         "orderIv": "",
         "marketUnit": terms.get("marketUnit", ""),
-        "triggerPrice": terms.get("triggerPrice", ""),
+        "triggerPrice": "" if record.trigger is None else plain(record.trigger.price),
         "takeProfit": "",
         "stopLoss": "",
         "tpslMode": "",

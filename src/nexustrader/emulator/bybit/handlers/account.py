@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nexustrader.emulator.bybit.categories import INVERSE, LINEAR, OPTION
+from nexustrader.emulator.bybit.dead_man import DEFAULT_GROUP, GROUPS, WINDOW_S_MAX, WINDOW_S_MIN
 from nexustrader.emulator.bybit.encode import account as words
 from nexustrader.emulator.bybit.errors import bad, refusal
 from nexustrader.emulator.bybit.handlers import params as read
@@ -15,6 +16,7 @@ POSITIONS, POSITIONS_MAX = 20, 200
 ONE_WAY, HEDGE = "0", "3"
 MARGIN_MODES = ("ISOLATED_MARGIN", "REGULAR_MARGIN", "PORTFOLIO_MARGIN")
 UNIFIED = 5  # unifiedMarginStatus
+WINDOW_S = 10  # of the end of orders on a disconnect, where none is armed
 DERIVATIVES = (LINEAR, INVERSE, OPTION)
 
 
@@ -29,12 +31,13 @@ def wallet_balance(call: Call) -> Body:
 
 def account_info(call: Call) -> Body:
     """Settings of the account."""
+    window_s = call.venue.dead_man.window_s(call.owner)
     return {
         "marginMode": call.owner.margin_mode,
         "updatedTime": str(call.now_ms),
         "unifiedMarginStatus": UNIFIED,
-        "dcpStatus": "OFF",
-        "timeWindow": 10,
+        "dcpStatus": "OFF" if window_s is None else "ON",
+        "timeWindow": window_s or WINDOW_S,
         "smpGroup": 0,
         "isMasterTrader": False,
         "spotHedgingStatus": "OFF",
@@ -128,6 +131,16 @@ def set_margin_mode(call: Call) -> Body:
     """Keeps the margin mode; positions are reckoned as cross all the same."""
     call.owner.margin_mode = read.choice(call.params, "setMarginMode", MARGIN_MODES)
     return {"reasons": []}
+
+
+def disconnected_cancel_all(call: Call) -> Body:
+    """Arms the end of all orders for when nobody hears the account's `dcp` topic any more."""
+    window_s = read.integer(call.params, "timeWindow")
+    if window_s is None or not WINDOW_S_MIN <= window_s <= WINDOW_S_MAX:
+        raise bad(f"timeWindow is {WINDOW_S_MIN} to {WINDOW_S_MAX} s")
+    group = read.choice(call.params, "product", tuple(GROUPS), DEFAULT_GROUP)
+    call.venue.dead_man.arm(call.owner, group, window_s)
+    return {}
 
 
 def query_api(call: Call) -> Body:

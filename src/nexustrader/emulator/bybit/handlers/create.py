@@ -141,18 +141,23 @@ def _trigger(params: Params, market: Market) -> tuple[Trigger | None, dict[str, 
         return None, {}
     if market.listing.product not in FUTURES:
         raise unserved("triggerPrice")
-    price = read.amount(params, "triggerPrice")
-    if price % market.listing.tick:
-        raise bad("triggerPrice is no multiple of the tick")
     direction = read.choice(params, "triggerDirection", (RISING, FALLING))
     by = read.choice(params, "triggerBy", TRIGGERS, "LastPrice")
+    price = trigger_price(market, params["triggerPrice"])
     return Trigger(price, direction == RISING, by != "LastPrice"), {
-        "triggerPrice": plain(price),
         "triggerDirection": direction,
         "triggerBy": by,
         "stopOrderType": "Stop",
         "closeOnTrigger": "true" if read.flag(params, "closeOnTrigger") else "false",
     }
+
+
+def trigger_price(market: Market, text: str) -> Decimal:
+    """The price of a trigger. Raises BybitError off the grid."""
+    price = read.amount({"triggerPrice": text}, "triggerPrice")
+    if price % market.listing.tick:
+        raise bad("triggerPrice is no multiple of the tick")
+    return price
 
 
 def _bound(market: Market, side: Side) -> Decimal:

@@ -48,6 +48,9 @@ REST: dict[tuple[str, str], Operation] = {
     ("POST", "/v5/order/create-batch"): _PLACE_BATCH,
     ("POST", "/v5/order/amend-batch"): _MODIFY_BATCH,
     ("POST", "/v5/order/cancel-batch"): _CANCEL_BATCH,
+    ("POST", "/v5/order/disconnected-cancel-all"): Operation(
+        name="disconnectedCancelAll", handler=account.disconnected_cancel_all
+    ),
     ("GET", "/v5/order/realtime"): Operation(name=orders.realtime_name, handler=orders.realtime),
     ("GET", "/v5/order/history"): Operation(name=orders.history_name, handler=orders.history),
     ("GET", "/v5/execution/list"): Operation(name="myTrades", handler=orders.executions),

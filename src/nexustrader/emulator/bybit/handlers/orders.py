@@ -11,7 +11,7 @@ from nexustrader.emulator.bybit.categories import FUTURES, LINEAR, OPTION, SPOT
 from nexustrader.emulator.bybit.encode import orders as words
 from nexustrader.emulator.bybit.errors import bad, unserved
 from nexustrader.emulator.bybit.handlers import params as read
-from nexustrader.emulator.bybit.handlers.create import order_request, within_bounds
+from nexustrader.emulator.bybit.handlers.create import order_request, trigger_price, within_bounds
 from nexustrader.emulator.bybit.handlers.operation import Answered, Body, Call
 from nexustrader.emulator.bybit.handlers.pages import page
 from nexustrader.emulator.bybit.handlers.params import Params
@@ -52,13 +52,18 @@ def amend(call: Call) -> Body:
     price, amount = read.decimal(params, "price"), read.decimal(params, "qty")
     if any(params.get(name, "0") not in {"", "0"} for name in ("takeProfit", "stopLoss", "orderIv")):
         raise unserved("takeProfit, stopLoss or orderIv")
-    if record.is_held or params.get("triggerPrice"):
-        raise unserved("amending a conditional order")
-    if price is None and amount is None:
-        raise bad("price or qty is missing")
+    trigger = trigger_price(market, params["triggerPrice"]) if params.get("triggerPrice") else None
+    if trigger is not None and not record.is_held:
+        raise bad("the order has no trigger, or it came already")
+    if price is None and amount is None and trigger is None:
+        raise bad("price, qty or triggerPrice is missing")
     product.mishaps.before_change(call, record)
     price = record.price if price is None else within_bounds(market, record.sim.side, price)
-    product.trading.modify(call.owner, record, price, record.amount if amount is None else amount)
+    amount = record.amount if amount is None else amount
+    if record.is_held:
+        product.held.amend(record, price, amount, trigger)
+    else:
+        product.trading.modify(call.owner, record, price, amount)
     return _ids(record)
 
 
@@ -127,9 +132,10 @@ def realtime(call: Call) -> Body:
     if _names_one(params):
         rows = _named(params, product, view.orders(call.owner))
     elif read.integer(params, "openOnly", 0) == 0:
-        rows = _chosen(call, product, view.open_orders(call.owner))
+        rows = _chosen(call, product, view.open_orders(call.owner), strict=False)
     else:
-        rows = _chosen(call, product, [r for r in view.orders(call.owner) if not r.is_open][-CLOSED_MAX:])
+        closed = [r for r in view.orders(call.owner) if not r.is_open]
+        rows = _chosen(call, product, closed[-CLOSED_MAX:], strict=False)
     return _page_of_orders(call, product, rows)
 
 

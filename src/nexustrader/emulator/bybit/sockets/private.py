@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -34,6 +34,11 @@ class PrivateListeners:
     def __init__(self) -> None:
         self._sockets: dict[str, dict[PrivateConnection, None]] = {}
         self.on_listener: Callable[[Account], None] = lambda _: None
+        self.on_gone: Callable[[Account, Mapping[str, object]], None] = lambda *_: None
+
+    def is_heard(self, account: Account, topic: str) -> bool:
+        """True when some socket of the account listens to a topic."""
+        return any(topic in connection.topics for connection in self._sockets.get(account.name, ()))
 
     def add(self, account: Account, connection: PrivateConnection) -> None:
         """Somebody begins to listen."""
@@ -42,6 +47,7 @@ class PrivateListeners:
     def remove(self, account: Account, connection: PrivateConnection) -> None:
         """Somebody went away."""
         self._sockets.get(account.name, {}).pop(connection, None)
+        self.on_gone(account, connection.topics)
 
     def deliver(self, account: Account, event: Body) -> None:
         """Sends one message to every socket that subscribed to its topic."""
@@ -81,7 +87,7 @@ class PrivateConnection:
         self._clock = clock
         self._name = name
         self._account: Account | None = None
-        self._topics: dict[str, None] = {}
+        self.topics: dict[str, None] = {}
 
     def on_text(self, text: str) -> None:
         """Answers one request."""
@@ -147,13 +153,13 @@ class PrivateConnection:
             self._peer.send(self._ack(request))
         for name in names:
             if not self._strikes("mute_topic", [name]):
-                self._topics[name] = None
+                self.topics[name] = None
         self._listeners.on_listener(self._account)
 
     def unsubscribe(self, request: Request) -> None:
         """Takes topics off."""
         for name in request.args:
-            self._topics.pop(str(name), None)
+            self.topics.pop(str(name), None)
         self._peer.send(self._ack(request))
 
     def _wrong(self, names: list[str]) -> str | None:
@@ -162,7 +168,7 @@ class PrivateConnection:
         for name in names:
             if name not in TOPICS:
                 return frames.HANDLER_NOT_FOUND.format(name)
-            if name in self._topics:
+            if name in self.topics:
                 return frames.ALREADY_SUBSCRIBED.format(name)
             if any(f"{name}.{category}" in names for category in CATEGORIES):
                 return f"error:all-in-one and categorised topics must not be mixed,topic:{name}"
@@ -176,7 +182,7 @@ class PrivateConnection:
         self._peer.send(frames.refused(PRIVATE, request, self._name, message, []))
 
     def _hears(self, topic: str, row: Body) -> bool:
-        return topic in self._topics or f"{topic}.{row.get('category')}" in self._topics
+        return topic in self.topics or f"{topic}.{row.get('category')}" in self.topics
 
     def _strikes(self, action: str, names: Iterable[str]) -> bool:
         if not self._faults.pending:
