@@ -49,7 +49,8 @@ def nothing_left_behind() -> Iterator[None]:
     """An engine sets up logging, and a chaos run puts in credentials, for the whole process: not for the next test."""
     yield
     shutdown_logging()
-    keys.remove_overlay(ExchangeType.BINANCE.name)
+    for exchange in ExchangeType:
+        keys.remove_overlay(exchange.name)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -173,6 +173,10 @@ class ScriptedVenue:
     async def query_positions(self) -> list[ev.PositionEvent]:
         self._asked("positions")
         return self.positions
+
+    def submit_batch(self, commands: Sequence[ev.Submit]) -> None:
+        for command in commands:
+            self.submit(command)
 
     async def change(self, setting: Setting) -> None:
         self._asked(f"setting {setting}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -47,6 +47,7 @@ from nexustrader.market.data import resolve_symbols
 from nexustrader.schema import (
     AccountBalance,
     BaseMarket,
+    BatchOrder,
     BookL1,
     BookL2,
     FundingRate,
@@ -364,6 +365,35 @@ class Strategy:
         )
         engine = self._engine
         return engine.ems.create(engine.route(symbol, account_type, account), request)
+
+    def create_batch_orders(
+        self,
+        orders: Sequence[BatchOrder],
+        account_type: AccountType | None = None,
+        account: str | None = None,
+    ) -> list[str]:
+        """Send several orders by REST, together where the venue takes them so; returns their ids at once.
+
+        All go to the account of the first. Each is an order like any other: some may fail where others do not. Raises
+        as `create_order`.
+        """
+        if not orders:
+            return []
+        engine = self._engine
+        requests = [
+            OrderRequest(
+                symbol=one.symbol,
+                side=one.side,
+                type=one.type,
+                amount=one.amount,
+                price=one.price,
+                time_in_force=one.time_in_force,
+                reduce_only=one.reduce_only,
+                params=one.kwargs,
+            )
+            for one in orders
+        ]
+        return engine.ems.create_batch(engine.route(orders[0].symbol, account_type, account), requests)
 
     def cancel_order(
         self,

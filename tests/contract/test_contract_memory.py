@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from binance_emulated import BinanceSpot, BinanceUsdm
-from bybit_emulated import BybitLinear, BybitSpot
+from binance_emulated import BinanceCoinm, BinanceSpot, BinanceUsdm
+from bybit_emulated import BybitInverse, BybitLinear, BybitSpot
 
 
 class TestBinanceSpot(BinanceSpot):
@@ -19,4 +19,12 @@ class TestBybitSpot(BybitSpot):
 
 
 class TestBybitLinear(BybitLinear):
+    transport = "memory"
+
+
+class TestBybitInverse(BybitInverse):
+    transport = "memory"
+
+
+class TestBinanceCoinm(BinanceCoinm):
     transport = "memory"

@@ -8,24 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from emulated_world import EmulatedWorld, config_of
+from emulated_world import EmulatedWorld, binance, bybit, config_of
 from nexustrader._session.player import replay
 from nexustrader.chaos.book_truth import BookTruth
 from nexustrader.constants import BookLevel
 from nexustrader.emulator.faults import Fault
-from nexustrader.exchange import BinanceAccountType
+from nexustrader.exchange import BinanceAccountType, BybitAccountType
 from nexustrader.schema import BookL1, BookL2
 from nexustrader.strategy import Strategy
 
-STRIKE_S, END_S = 5, 60
+pytestmark = pytest.mark.slow
+
+LOOK_S, STRIKE_S, END_S = 0.005, 5, 60
 PRODUCTS = {
-    "spot": (BinanceAccountType.SPOT, "BTCUSDT.BINANCE"),
-    "usdm": (BinanceAccountType.USD_M_FUTURE, "BTCUSDT-PERP.BINANCE"),
+    "binance spot": (binance, BinanceAccountType.SPOT, "BTCUSDT.BINANCE"),
+    "binance usdm": (binance, BinanceAccountType.USD_M_FUTURE, "BTCUSDT-PERP.BINANCE"),
+    "bybit spot": (bybit, BybitAccountType.SPOT, "BTCUSDT.BYBIT"),
+    "bybit linear": (bybit, BybitAccountType.LINEAR, "BTCUSDT-PERP.BYBIT"),
 }
+BINANCE, BYBIT = list(PRODUCTS)[:2], list(PRODUCTS)[2:]
 
 
 class Looking(Strategy):
-    """Looks at the cached book in every callback; `strike` comes once, in the middle."""
+    """Looks at the cached book all the time; `strike` comes once, in the middle."""
 
     def __init__(self, symbol: str, level: BookLevel = BookLevel.L50) -> None:
         super().__init__()
@@ -38,6 +43,7 @@ class Looking(Strategy):
     def on_start(self) -> None:
         self.subscribe_bookl1(self.symbol)
         self.subscribe_bookl2(self.symbol, self.level)
+        self.schedule(self._look, "interval", seconds=LOOK_S)
         self.schedule(self._strike_once, "interval", seconds=STRIKE_S)
         self.schedule(self.stop, "interval", seconds=END_S)
 
@@ -46,6 +52,9 @@ class Looking(Strategy):
         strike()
 
     def on_bookl1(self, bookl1: BookL1) -> None:
+        self._look()
+
+    def _look(self) -> None:
         book = self.cache.bookl2(self.symbol)
         self.was_bad = self.was_bad or (book is not None and not book.ok)
         self.look(book)
@@ -58,9 +67,9 @@ class Looking(Strategy):
 
 
 def watched(product: str, faults: tuple[Fault, ...], *, cuts: bool = False) -> tuple[Looking, BookTruth]:
-    account_type, symbol = PRODUCTS[product]
-    world, looking = EmulatedWorld(), Looking(symbol)
-    truth = BookTruth(world.venue.products[product].markets["BTCUSDT"])
+    build, account_type, symbol = PRODUCTS[product]
+    world, looking = EmulatedWorld(build=build), Looking(symbol)
+    truth = BookTruth(world.venue.products[product.split()[1]].markets["BTCUSDT"])
     wrong: list[str] = []
 
     def strike() -> None:
@@ -92,26 +101,38 @@ def on_depth(action: str, **details: int) -> Fault:
     return Fault(action=action, on="depth", **details)
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
-@pytest.mark.parametrize(
-    "faults",
-    [
-        pytest.param((on_depth("drop_push"),), id="gap"),
-        pytest.param((on_depth("drop_push", count=10),), id="long gap"),
-        pytest.param((on_depth("swap_push"),), id="out of order"),
-        pytest.param((on_depth("freeze_push", count=4),), id="stands still"),
-        pytest.param((on_depth("cross_push"),), id="crossed"),
-        pytest.param((on_depth("cross_push", count=12),), id="crossed for a while"),
-        pytest.param((on_depth("drop_push"), on_depth("old_snapshot", n=4, count=2)), id="old snapshots"),
-        pytest.param(
-            (on_depth("drop_push"), on_depth("http_status_next", count=2, status=503)), id="no answer"
-        ),
-    ],
-)
+FAULTS = {
+    "gap": (on_depth("drop_push"),),
+    "long gap": (on_depth("drop_push", count=10),),
+    "out of order": (on_depth("swap_push"),),
+    "stands still": (on_depth("freeze_push", count=4),),
+    "crossed": (on_depth("cross_push"),),
+    "crossed for a while": (on_depth("cross_push", count=12),),
+}
+OF_REQUESTS = {
+    "old snapshots": (on_depth("drop_push"), on_depth("old_snapshot", n=4, count=2)),
+    "no answer": (on_depth("drop_push"), on_depth("http_status_next", count=2, status=503)),
+}
+OF_STREAMS = {"late snapshot": (on_depth("drop_push"), on_depth("late_snapshot", delay_ms=15_000))}
+CASES = [
+    pytest.param(product, faults, id=f"{product}, {name}")
+    for products, kinds in ((BINANCE, FAULTS | OF_REQUESTS), (BYBIT, FAULTS | OF_STREAMS))
+    for product in products
+    for name, faults in kinds.items()
+]
+
+
+@pytest.mark.parametrize(("product", "faults"), CASES)
 def test_a_book_that_is_told_wrongly_is_bad_before_any_callback_and_good_again_soon(product, faults):
     looking, _ = watched(product, faults)
     assert looking.was_bad
     assert len(looking.told) > 60
+
+
+@pytest.mark.parametrize("product", BYBIT)
+def test_a_service_that_begins_anew_tells_its_books_anew(product):
+    looking, _ = watched(product, (Fault(action="restart_books"),))
+    assert not looking.was_bad
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -128,7 +149,7 @@ def test_a_lost_connection_costs_the_books_nothing_but_the_time_that_it_takes(pr
 
 
 def test_a_recorded_session_has_the_bad_books_in_it(tmp_path: Path) -> None:
-    account_type, symbol = PRODUCTS["usdm"]
+    _, account_type, symbol = PRODUCTS["binance usdm"]
     world, looking, path = EmulatedWorld(), Looking(symbol), tmp_path / "session.nxs"
     looking.strike = lambda: world.venue.inject(on_depth("drop_push"))
     world.run(config_of(looking, account_type), record=path)

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from nexustrader.emulator.binance.gate import Gate, Identity
 from nexustrader.emulator.binance.handlers.operations import REST
-from nexustrader.emulator.binance.topics import SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.binance.venue import BinanceSettings, BinanceVenue
 from nexustrader.emulator.orders.accounts import AccountSpec
 from nexustrader.emulator.venue import STILL
@@ -22,18 +22,23 @@ from nexustrader.sim.types import Side
 pytestmark = pytest.mark.slow
 
 START_NS = 1_700_000_000_000_000_000
-SYMBOL = "BTCUSDT"
-PATHS = {SPOT: ("/api/v3/order", "/api/v3/openOrders"), USDM: ("/fapi/v1/order", "/fapi/v1/allOpenOrders")}
-STEPS = {SPOT: "0.00001", USDM: "0.001"}
+SYMBOLS = {SPOT: "BTCUSDT", USDM: "BTCUSDT", COINM: "BTCUSD_PERP"}
+PATHS = {
+    SPOT: ("/api/v3/order", "/api/v3/openOrders"),
+    USDM: ("/fapi/v1/order", "/fapi/v1/allOpenOrders"),
+    COINM: ("/dapi/v1/order", "/dapi/v1/allOpenOrders"),
+}
+STEPS = {SPOT: "0.00001", USDM: "0.001", COINM: "1"}
 
-products = st.sampled_from([SPOT, USDM])
+products = st.sampled_from([SPOT, USDM, COINM])
+futures = st.sampled_from([USDM, COINM])
 accounts = st.sampled_from(["one", "two"])
 offsets = st.integers(-8, 8)
 sizes = st.integers(2, 60)
 
 
 class VenueMachine(RuleBasedStateMachine):
-    """Two accounts on both products, and a market moved by hand."""
+    """Two accounts on all products, and a market moved by hand."""
 
     @initialize()
     def begin(self) -> None:
@@ -66,7 +71,7 @@ class VenueMachine(RuleBasedStateMachine):
         return outcome.result if outcome.error is None else outcome.error
 
     def price(self, product: str, offset: int) -> str:
-        market = self.venue.products[product].markets[SYMBOL]
+        market = self.venue.products[product].markets[SYMBOLS[product]]
         return market.prices.text(max(1, market.touch.bid + offset))
 
     @rule(
@@ -83,7 +88,7 @@ class VenueMachine(RuleBasedStateMachine):
     ) -> None:
         self.clock.advance_to(self.clock.timestamp_ns() + 1_000_000)
         params: dict[str, object] = {
-            "symbol": SYMBOL,
+            "symbol": SYMBOLS[product],
             "side": side,
             "quantity": Decimal(STEPS[product]) * size * 40,
         }
@@ -92,7 +97,7 @@ class VenueMachine(RuleBasedStateMachine):
             params["price"] = self.price(product, offset)
         if params["type"] == "LIMIT":
             params["timeInForce"] = kind
-        if product == USDM:
+        if product != SPOT:
             params["reduceOnly"] = str(reduce_only).lower()
         self.ask("POST", PATHS[product][0], product, account, **params)
 
@@ -102,31 +107,34 @@ class VenueMachine(RuleBasedStateMachine):
         records = self.venue.products[product].trading.orders(owner)
         if records:
             order_id = records[which % len(records)].order_id
-            self.ask("DELETE", PATHS[product][0], product, account, symbol=SYMBOL, orderId=order_id)
+            self.ask("DELETE", PATHS[product][0], product, account, symbol=SYMBOLS[product], orderId=order_id)
 
     @rule(product=products, account=accounts)
     def cancel_all(self, product: str, account: str) -> None:
-        self.ask("DELETE", PATHS[product][1], product, account, symbol=SYMBOL)
+        self.ask("DELETE", PATHS[product][1], product, account, symbol=SYMBOLS[product])
 
-    @rule(account=accounts, which=st.integers(0, 50), offset=offsets, size=sizes)
-    def modify(self, account: str, which: int, offset: int, size: int) -> None:
+    @rule(product=futures, account=accounts, which=st.integers(0, 50), offset=offsets, size=sizes)
+    def modify(self, product: str, account: str, which: int, offset: int, size: int) -> None:
         owner = self.venue.accounts.by_name[account]
-        records = self.venue.products[USDM].trading.open_orders(owner)
+        records = self.venue.products[product].trading.open_orders(owner)
         if records:
             record = records[which % len(records)]
-            change = {"symbol": SYMBOL, "orderId": record.order_id, "side": record.sim.side.name}
-            change |= {"quantity": str(Decimal(STEPS[USDM]) * size * 40), "price": self.price(USDM, offset)}
-            self.ask("PUT", PATHS[USDM][0], USDM, account, **change)
+            change = {"symbol": SYMBOLS[product], "orderId": record.order_id, "side": record.sim.side.name}
+            change |= {
+                "quantity": str(Decimal(STEPS[product]) * size * 40),
+                "price": self.price(product, offset),
+            }
+            self.ask("PUT", PATHS[product][0], product, account, **change)
 
     @rule(product=products, offset=offsets, spread=st.integers(1, 5), lots=st.integers(1, 100_000))
     def move(self, product: str, offset: int, spread: int, lots: int) -> None:
-        market = self.venue.products[product].markets[SYMBOL]
+        market = self.venue.products[product].markets[SYMBOLS[product]]
         bid = max(1, market.touch.bid + offset)
         market.move([(bid, lots)], [(bid + spread, lots)])
 
     @rule(product=products, offset=offsets, lots=st.integers(1, 5_000), side=st.sampled_from(list(Side)))
     def trade(self, product: str, offset: int, lots: int, side: Side) -> None:
-        market = self.venue.products[product].markets[SYMBOL]
+        market = self.venue.products[product].markets[SYMBOLS[product]]
         market.trade(max(1, market.touch.bid + offset), lots, buyer_is_maker=side is Side.SELL)
 
     @invariant()
@@ -135,8 +143,8 @@ class VenueMachine(RuleBasedStateMachine):
 
     @invariant()
     def records_are_the_cores_orders_and_the_sum_of_their_fills(self) -> None:
-        for product in (self.venue.products[name] for name in (SPOT, USDM)):
-            market = product.markets[SYMBOL]
+        for product in self.venue.products.values():
+            market = product.markets[SYMBOLS[product.name]]
             for account in self.venue.accounts.by_name.values():
                 records = product.trading.orders(account)
                 for record in records:
@@ -171,12 +179,14 @@ class VenueMachine(RuleBasedStateMachine):
     def the_last_balances_told_are_the_ledgers(self) -> None:
         for (name, account), events in self.events.items():
             ledger = self.venue.accounts.by_name[account].ledgers[name]
-            if name == USDM:
+            if name != SPOT:
                 updates = [event["a"] for event in events if event["e"] == "ACCOUNT_UPDATE"]
                 if updates:
-                    assert Decimal(updates[-1]["B"][0]["wb"]) == ledger.wallet("USDT")
-                    lots = ledger.position_lots(SYMBOL)
-                    assert Decimal(updates[-1]["P"][0]["pa"]) == Decimal(STEPS[USDM]) * lots
+                    assert Decimal(updates[-1]["B"][0]["wb"]) == round(
+                        ledger.wallet(updates[-1]["B"][0]["a"]), 8
+                    )
+                    lots = ledger.position_lots(SYMBOLS[name])
+                    assert Decimal(updates[-1]["P"][0]["pa"]) == Decimal(STEPS[name]) * lots
             else:
                 last = [event for event in events if event["e"] == "outboundAccountPosition"][-1]
                 for row in last["B"]:

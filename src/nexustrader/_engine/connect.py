@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from nexustrader._engine.core import EngineCore
 from nexustrader._engine.instruments import InstrumentLists
 from nexustrader._engine.routing import Account, account_key
+from nexustrader._engine.storage import database_path
 from nexustrader._engine.world import World
 from nexustrader._strategy.runtime import Params
 from nexustrader.config import (
@@ -27,8 +28,9 @@ from nexustrader.error import EngineBuildError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import MarketPort, VenuePort
 from nexustrader.kernel.tasks import TaskManager
+from nexustrader.venue.counts import counts_for
 from nexustrader.venue.dead_man import DeadMan, require_dead_man
-from nexustrader.venue.endpoints import check_table, redirect
+from nexustrader.venue.endpoints import check_table, is_loopback, redirect
 from nexustrader.venue.feed import Feed
 from nexustrader.venue.gateway import Gateway
 from nexustrader.venue.instrument_store import InstrumentStore, store_name
@@ -53,8 +55,8 @@ class Connections:
         self._transport = world.transport
         self._io_transport = world.io_transport
         self.feeds: dict[tuple[ExchangeType, AccountType], Feed] = {}
-        folder = Path(core.config.db_path).parent / "instruments" if world.has_files else None
-        self._lists = InstrumentLists(InstrumentStore(folder), world.clock, tasks, self._on_instruments)
+        self._has_files = world.has_files
+        self._lists = InstrumentLists(world.clock, tasks, self._on_instruments)
         self._listening: list[Feed] = []
         self._gateways: list[tuple[Gateway, list[tuple[ExchangeType, AccountType]]]] = []
         self.ports: list[VenuePort] = []
@@ -81,7 +83,8 @@ class Connections:
                     for public_type in load_venue(exchange).public_types(private.account_type):
                         self._ensure_feed(exchange, public_type)
                     self._require_credentials(exchange, private)  # before anything is asked of the network
-        await all_or_none(*(self._load(*key, feed) for key, feed in self.feeds.items()))
+        store = InstrumentStore(database_path(config).parent / "instruments" if self._has_files else None)
+        await all_or_none(*(self._load(store, *key, feed) for key, feed in self.feeds.items()))
         for (exchange, account_type), feed in self.feeds.items():
             listens = any(p.account_type is account_type for p in config.public_conn_config.get(exchange, ()))
             self._listening += [feed] if listens else []
@@ -92,9 +95,10 @@ class Connections:
         for feed in self.feeds.values():
             self.io_market.update(dict.fromkeys(feed.instruments, feed.over(self._io_transport)))
 
-    async def _load(self, exchange: ExchangeType, account_type: AccountType, feed: Feed) -> None:
-        name = store_name(exchange.value, account_type.value, feed.origin)
-        await self._lists.load(name, feed)
+    async def _load(
+        self, store: InstrumentStore, exchange: ExchangeType, account_type: AccountType, feed: Feed
+    ) -> None:
+        await self._lists.load(store, store_name(exchange.value, account_type.value, feed.origin), feed)
 
     def _on_instruments(self, feed: Feed, changed: list[Instrument]) -> None:
         """Instruments have changed, come or gone: everybody who reckons with them knows it in the same call."""
@@ -164,10 +168,7 @@ class Connections:
         signer: Signer | None,
         enable_rate_limit: bool,
     ) -> RestSession:
-        limiter = self._limiters.setdefault(
-            (venue.spec.exchange, endpoints.pool or endpoints.rest),
-            RateLimiter(venue.rate_limits(account_type)),
-        )
+        limiter = self._limiter(venue, account_type, endpoints)
         return RestSession(
             venue,
             endpoints.rest,
@@ -179,6 +180,17 @@ class Connections:
             enable_rate_limit=enable_rate_limit,
             clock_url=endpoints.clock,
         )
+
+    def _limiter(self, venue: Venue, account_type: AccountType, endpoints: Endpoints) -> RateLimiter:
+        """One for all that count against the same limits; against the real venue also for other programs here."""
+        name = endpoints.pool or endpoints.rest
+        key = (venue.spec.exchange, name)
+        if key not in self._limiters:
+            limits = venue.rate_limits(account_type)
+            is_shared = self._has_files and not is_loopback(urlsplit(endpoints.rest).hostname or "")
+            counts = counts_for(f"{venue.spec.exchange.value} {name}", len(limits)) if is_shared else None
+            self._limiters[key] = RateLimiter(limits, counts)
+        return self._limiters[key]
 
     def _add_private(
         self, exchange: ExchangeType, connector: PrivateConnectorConfig | MockConnectorConfig

@@ -24,6 +24,7 @@ OnChange = Callable[[Feed, list[Instrument]], None]
 
 
 class _List(NamedTuple):
+    store: InstrumentStore
     name: str
     feed: Feed
 
@@ -31,24 +32,23 @@ class _List(NamedTuple):
 class InstrumentLists:
     """Keeps what feeds know of their instruments up to date. `on_change` hears of every difference."""
 
-    def __init__(self, store: InstrumentStore, clock: Clock, tasks: TaskManager, on_change: OnChange) -> None:
-        self._store = store
+    def __init__(self, clock: Clock, tasks: TaskManager, on_change: OnChange) -> None:
         self._clock = clock
         self._tasks = tasks
         self._on_change = on_change
         self._lists: list[_List] = []
         self._first: list[asyncio.Task[None]] = []  # of lists that came from disk
 
-    async def load(self, name: str, feed: Feed) -> None:
+    async def load(self, store: InstrumentStore, name: str, feed: Feed) -> None:
         """Let a feed know its instruments: as they were lately, else as they are. Raises what a feed's fetch raises."""
-        one = _List(name, feed)
-        kept = self._store.read(name)
+        one = _List(store, name, feed)
+        kept = store.read(name)
         if kept is not None and kept.is_young(self._clock.timestamp_ms()):
             feed.know_instruments(kept.instruments)
             self._first.append(self._tasks.create_task(self._refresh(one), name=f"instruments {name}"))
         else:
             fresh = await feed.fetch_instruments()
-            self._store.write(name, fresh.values(), self._clock.timestamp_ms())
+            store.write(name, fresh.values(), self._clock.timestamp_ms())
             feed.know_instruments(fresh.values())
         self._lists.append(one)
 
@@ -70,7 +70,7 @@ class InstrumentLists:
         except NexusTraderError as error:
             _log.warning(f"{one.name}: the list could not be fetched, it stays as it is: {error}")
             return
-        self._store.write(one.name, fresh.values(), self._clock.timestamp_ms())
+        one.store.write(one.name, fresh.values(), self._clock.timestamp_ms())
         known = one.feed.instruments
         changed = changes(known, fresh)
         for instrument in changed[:CHANGES_TOLD_MAX]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nexustrader._engine.requests import Blocking
@@ -106,6 +106,10 @@ class RecordingPort:
     def submit(self, command: ev.Submit) -> None:
         with self._recorder.outside:
             self._port.submit(command)
+
+    def submit_batch(self, commands: Sequence[ev.Submit]) -> None:
+        with self._recorder.outside:
+            self._port.submit_batch(commands)
 
     def cancel(self, command: ev.Cancel) -> None:
         with self._recorder.outside:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -82,6 +82,7 @@ class Tape(ABC):
 
 ARGUMENTS: Mapping[str, Any] = {  # their types, by verb
     "create": tuple[str, OrderRequest],
+    "create_batch": tuple[str, list[OrderRequest]],
     "cancel": tuple[str, str, Route, bool, dict[str, Any]],
     "amend": tuple[str, Any, Any, dict[str, Any]],
     "cancel_all": tuple[str, str],
@@ -108,6 +109,10 @@ class Desk:
     def create(self, account: str, request: OrderRequest) -> str:
         oid: str = self._ask("create", account, request)
         return oid
+
+    def create_batch(self, account: str, requests: Sequence[OrderRequest]) -> list[str]:
+        oids: list[str] = self._ask("create_batch", account, list(requests))
+        return oids
 
     def cancel(
         self, symbol: str, oid: str, route: Route, *, ws_fallback: bool, params: dict[str, Any]

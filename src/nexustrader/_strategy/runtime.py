@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -45,6 +45,7 @@ class Desk(Protocol):
     """Where a strategy sends its orders; see `ExecutionManager`."""
 
     def create(self, account: str, request: OrderRequest, /) -> str: ...
+    def create_batch(self, account: str, requests: Sequence[OrderRequest], /) -> list[str]: ...
     def cancel(
         self, symbol: str, oid: str, route: Route, /, *, ws_fallback: bool, params: dict[str, Any]
     ) -> str: ...

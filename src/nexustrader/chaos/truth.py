@@ -40,10 +40,6 @@ class Truth:
         found = [record for record in self.records() if record.client_id == oid]
         return found[-1] if found else None
 
-    def was_taken(self, record: OrderRecord) -> bool:
-        """False for an order that the venue has kept a record of and calls refused all the same."""
-        return self.product.order_word(record) != "REJECTED"
-
     def position(self, native: str) -> Decimal:
         """Signed amount of one position."""
         ledger = self.account.ledgers[self.product.name]

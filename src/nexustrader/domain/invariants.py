@@ -45,7 +45,7 @@ def fills_exactly_once(
     by_oid: dict[str, list[FillDelta]] = defaultdict(list)
     for oid, delta in fills:
         by_oid[oid].append(delta)
-    traded: dict[tuple[str, str, str], str] = {}
+    traded: dict[tuple[str, str, str, OrderSide], str] = {}  # a trade with ourselves has both sides
     for order in orders:
         deltas = by_oid.pop(order.oid, [])
         amount = sum((delta.amount for delta in deltas), _ZERO)
@@ -60,7 +60,7 @@ def fills_exactly_once(
         for delta in deltas:
             if delta.trade_id is None:
                 continue
-            key = (order.account, order.symbol, delta.trade_id)
+            key = (order.account, order.symbol, delta.trade_id, order.side)
             if key in traded:
                 found.append(
                     f"I5: trade {delta.trade_id} counts for order {traded[key]} and again for {order.oid}"

@@ -29,7 +29,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     orders: tuple[OrderState, ...] = ()  # oldest first
     open_oids: tuple[str, ...] = ()  # oldest first
     closed_oids: tuple[str, ...] = ()  # in the order in which they closed
-    foreign_fills: tuple[tuple[str, str], ...] = ()  # symbol, trade id
+    foreign_fills: tuple[tuple[str, str], ...] = ()  # symbol; account, side and trade id
     idempotency: tuple[tuple[str, str], ...] = ()  # key, the order's name
     positions: tuple[tuple[str, str, PositionState], ...] = ()  # account, symbol, fold
     fees: tuple[tuple[str, Decimal], ...] = ()  # by currency

@@ -12,7 +12,6 @@ from nexustrader.emulator.orders.accounts import Account, Accounts
 from nexustrader.emulator.orders.held import HeldOrders
 from nexustrader.emulator.orders.mishaps import Mishaps
 from nexustrader.emulator.orders.past import History
-from nexustrader.emulator.orders.records import OrderRecord
 from nexustrader.emulator.orders.rules import Rules, Voice
 from nexustrader.emulator.orders.trading import Trading
 from nexustrader.emulator.orders.user_feed import UserFeed
@@ -94,10 +93,6 @@ class Product:
     def restart_books(self, symbol: str | None) -> int:  # noqa: ARG002 — venues whose streams have snapshots look
         """Begins the book streams of a symbol, or of all, anew; returns how many there are."""
         return 0
-
-    def order_word(self, record: OrderRecord) -> str:
-        """How an order stands as far as the venue tells, in the words of records, or REJECTED."""
-        return record.status
 
     @property
     def stream_count(self) -> int:

@@ -216,7 +216,9 @@ class EmulatedVenue(ABC, Generic[P_co, S_co]):
         return {
             "accounts": {
                 account.name: {
-                    name: account_ledger(account, product) for name, product in self.products.items()
+                    name: account_ledger(account, product)
+                    for name, product in self.products.items()
+                    if name in account.ledgers
                 }
                 for account in self.accounts.by_name.values()
             }

@@ -7,7 +7,7 @@ the same call stack.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
@@ -110,15 +110,50 @@ class ExecutionManager:
         OrderError for values of a wrong type and InstrumentError for what is no symbol: nothing can be told of those.
         """
         check_kinds(request)
+        name, command = self._admit(account, request)
+        if command is not None:
+            self._in_command = True
+            try:
+                self._ports[account].submit(command)
+            finally:
+                self._in_command = False
+                self._oms.know(command)  # after the send: nothing answers before this call returns
+                self._cache.add_inflight_order(command.symbol, name)
+        return name
+
+    def create_batch(self, account: str, requests: Sequence[OrderRequest]) -> list[str]:
+        """Send several orders together, where the venue takes them so. Raises as `create`.
+
+        Each is an order like any other, judged with those before it as if they were sent already.
+        """
+        for request in requests:
+            check_kinds(request)
+            if request.symbol not in self._instruments:
+                unknown(request.symbol)
+        names: list[str] = []
+        commands: list[ev.Submit] = []
+        for request in requests:
+            name, command = self._admit(account, request)
+            names.append(name)
+            if command is not None:
+                commands.append(command)
+                self._oms.know(command)
+                self._cache.add_inflight_order(command.symbol, name)
+        if commands:
+            self._send(partial(self._ports[account].submit_batch, commands))
+        return names
+
+    def _admit(self, account: str, request: OrderRequest) -> tuple[str, ev.Submit | None]:
+        """The name of an order, and its command once that is journalled (None: nothing is to be sent)."""
         key = request.idempotency_key
         if key is not None:
             known = self._cache.get_idempotent_create_order_oid(key)
             if known is not None:
                 _log.debug(f"idempotency key {key} already belongs to order {known}: nothing is sent")
-                return known
+                return known, None
         if request.client_oid is not None and self._oms.is_taken(request.client_oid):
             _log.warning(f"client_oid {request.client_oid} is already in use: nothing is sent")
-            return request.client_oid
+            return request.client_oid, None
         now = self._clock.timestamp_ms()
         command, reason = self._command(account, request, now)
         name = name_of(command)
@@ -130,18 +165,11 @@ class ExecutionManager:
         if reason is not None:
             self._oms.claim(command)
             self._clock.call_soon(partial(self._refuse, command, reason))
-            return name
+            return name, None
         if key is not None:
             self._cache.reserve_idempotent_create_order(key, name)
         self._underway.creates[command.oid] = command
-        self._in_command = True
-        try:
-            self._ports[account].submit(command)
-        finally:
-            self._in_command = False
-            self._oms.know(command)  # after the send: nothing answers before this call returns
-            self._cache.add_inflight_order(command.symbol, name)
-        return name
+        return name, command
 
     def _command(self, account: str, request: OrderRequest, now: int) -> tuple[ev.Submit, str | None]:
         """The command as it would be sent, and why it must not be sent (None: it may)."""

@@ -216,7 +216,9 @@ class OrderManager:
         fill = event.fill
         if fill is None or event.side is None:
             return
-        key = (event.symbol, fill.trade_id)
+        # Both sides of a trade have the same id, and both may be ours to count: by hand against one's own order, or
+        # between two accounts.
+        key = (event.symbol, f"{event.account} {event.side.value} {fill.trade_id}")
         if key in self._foreign_fills:
             return
         self._foreign_fills[key] = None

@@ -43,7 +43,7 @@ SETTLE_S = 1.0  # for what is under way while a list is read
 POSITION_ATTEMPTS = 3
 BALANCE_ATTEMPTS = 3
 RECENT_FILL_MS = 600_000  # clocks of venues differ from ours, but not by this much
-CONNECTION_EVENTS = frozenset({"connected", "disconnected", "reconnected", "listen_key_expired"})
+CONNECTION_EVENTS = frozenset({"connected", "disconnected", "reconnected", "listen_key_expired", "banned"})
 RESYNC_AT = frozenset({"reconnected", "resync_needed", "balance_update"})
 
 Publish = Callable[[str, Any], None]

@@ -6,7 +6,7 @@ sim/exchange.py; MarketPort in venue/feed.py and backtest/; Journal in persisten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,7 +59,8 @@ class VenueSink(Protocol):
     def on_status(self, account: str, event: str) -> None:
         """What became of the private connection.
 
-        connected, disconnected, reconnected and listen_key_expired are told to the strategy; resync_needed and
+        connected, disconnected, reconnected, listen_key_expired and banned (the venue wants silence: nothing is
+        sent for a while) are told to the strategy; resync_needed and
         balance_update say that something cannot be known from the stream alone, so the venue has to be asked.
         """
 
@@ -87,6 +88,9 @@ class VenuePort(Protocol):
         """Start the private stream anew: it is suspected of silence."""
 
     def submit(self, command: ev.Submit) -> None: ...
+    def submit_batch(self, commands: Sequence[ev.Submit]) -> None:
+        """Several at once, together where the venue takes them so; each has a result of its own."""
+
     def cancel(self, command: ev.Cancel) -> None: ...
     def amend(self, command: ev.Amend) -> None: ...
     def cancel_all(self, command: ev.CancelAll) -> None: ...

@@ -8,7 +8,7 @@ and chance comes by a seed: equal inputs give equal events and ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -230,6 +230,10 @@ class SimExchange:
 
     def submit(self, command: ev.Submit) -> None:
         self._arrive(self._ways.entry, partial(self._enter, command))
+
+    def submit_batch(self, commands: Sequence[ev.Submit]) -> None:
+        for command in commands:
+            self.submit(command)
 
     def cancel(self, command: ev.Cancel) -> None:
         self._arrive(self._ways.cancel, partial(self._cancel, command))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -31,22 +32,26 @@ class Comparison(msgspec.Struct, frozen=True):
     differences: tuple[str, ...]
 
 
-def compare(ours: Books, truth: dict[str, Any], suffix: str) -> Comparison:
-    """Compare one account with one product of the ledger; `suffix` makes our symbols of theirs ("-PERP.BINANCE")."""
+def compare(ours: Books, truth: dict[str, Any], suffix: str | Callable[[str], str]) -> Comparison:
+    """Compare one account with one product of the ledger.
+
+    `suffix` makes our symbols of theirs ("-PERP.BINANCE"), or is the function that does.
+    """
+    name_of = suffix if callable(suffix) else lambda symbol: f"{symbol}{suffix}"
     differences: list[str] = []
     theirs = {order["client_id"]: order for order in truth["orders"]}
     fills: dict[str, set[str]] = {}
     for fill in truth["fills"]:
         fills.setdefault(fill["client_id"], set()).add(fill["trade_id"])
     for oid, order in theirs.items():
-        differences += _compare_order(oid, ours, order, fills.get(oid, set()), suffix)
+        differences += _compare_order(oid, ours, order, fills.get(oid, set()), name_of)
     differences += [
         f"order {oid}: {order.status} here, the venue has never had it"
         for oid, order in ours.orders.items()
         if oid not in theirs and order.status != "FAILED"
     ]
     positions = {
-        f"{name.partition('/')[0]}{suffix}": _amount(value) for name, value in truth["positions"].items()
+        name_of(name.partition("/")[0]): _amount(value) for name, value in truth["positions"].items()
     }
     positions = {symbol: amount for symbol, amount in positions.items() if amount != "0"}
     differences += _compare_maps("position", ours.positions, positions)
@@ -60,13 +65,13 @@ def compare(ours: Books, truth: dict[str, Any], suffix: str) -> Comparison:
 
 
 def _compare_order(
-    oid: str, ours: Books, theirs: dict[str, Any], trade_ids: set[str], suffix: str
+    oid: str, ours: Books, theirs: dict[str, Any], trade_ids: set[str], name_of: Callable[[str], str]
 ) -> list[str]:
     mine = ours.orders.get(oid)
     if mine is None:
         return [f"order {oid}: {theirs['status']} at the venue, not known here"]
     expected = {
-        "symbol": theirs["symbol"] + suffix,
+        "symbol": name_of(theirs["symbol"]),
         "side": theirs["side"],
         "status": STATUSES.get(theirs["status"], theirs["status"]),
         "filled": number(Decimal(theirs["filled"])),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nexustrader.constants import AccountType
+from collections.abc import Sequence
+
+from nexustrader.constants import AccountType, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.setting import Setting
@@ -35,6 +37,17 @@ class VenueDefaults:
 
     def parse_depth(self, account_type: AccountType, body: bytes, now_ms: int) -> BookChange:
         raise _no_snapshot(account_type)
+
+    def batch_max(self, account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
+        return 1
+
+    def batch_request(
+        self, account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]
+    ) -> Request:
+        raise Denied(f"{account_type.value} takes orders one by one")
+
+    def parse_batch_reply(self, body: bytes) -> list[Reply]:
+        raise Denied("this venue takes orders one by one")
 
     def cancel_all_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.CancelAll

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from nexustrader.constants import AccountType
@@ -121,6 +122,7 @@ class Gateway(Inquiries):
 
     def attach(self, sink: VenueSink) -> None:
         self._sink = sink
+        self._session.on_ban = partial(self._deliver, "banned")
 
     async def start(self) -> None:
         """Connect and authenticate. Raises AuthFailed, OutcomeUnknown or NotSent."""
@@ -177,13 +179,36 @@ class Gateway(Inquiries):
     # -- commands --------------------------------------------------------------------------------------------
 
     def submit(self, command: ev.Submit) -> None:
-        if wait_ms := self._session.order_wait_ms(self._pool_of(command.symbol), 1):
+        weight = 0 if command.route is Route.WS else 1
+        if wait_ms := self._session.order_wait_ms(self._pool_of(command.symbol), 1, weight):
             reason = f"order rate limit reached, free again in {wait_ms} ms"
             self._finish(command, Conclusion.NOT_SENT, reason)
         elif command.route is Route.WS:
             self._by_socket(command)
         else:
-            self._by_rest(command, lambda i: self._venue.order_request(self._type, i, command))
+            self._by_rest(command, partial(self._order_request, command))
+
+    def submit_batch(self, commands: Sequence[ev.Submit]) -> None:
+        """In as few requests as the venue allows; an order that makes no request fails alone."""
+        usable = [c for c in commands if self._built(c, partial(self._order_request, c)) is not None]
+        for batch in batched(usable, self._batch_of):
+            if len(batch) == 1:
+                self.submit(batch[0])
+                continue
+            pool = self._pool_of(batch[0].symbol)
+            if wait_ms := self._session.order_wait_ms(pool, len(batch), len(batch)):
+                reason = f"order rate limit reached, free again in {wait_ms} ms"
+                self._finish_all(batch, Conclusion.NOT_SENT, reason)
+                continue
+            orders = [(self._instrument(command.symbol), command) for command in batch]
+            self._begin(batch, self._venue.batch_request(self._type, orders))
+
+    def _batch_of(self, command: ev.Submit) -> tuple[str, int]:
+        instrument = self._instrument(command.symbol)
+        return self._venue.order_pool(instrument), self._venue.batch_max(self._type, instrument, command.type)
+
+    def _order_request(self, command: ev.Submit, instrument: Instrument) -> Request:
+        return self._venue.order_request(self._type, instrument, command)
 
     def cancel(self, command: ev.Cancel) -> None:
         if command.route is Route.WS:
@@ -231,7 +256,10 @@ class Gateway(Inquiries):
     def _by_rest(self, command: ev.Command, build: Callable[[Instrument], Request | None]) -> None:
         request = self._built(command, build)
         if request is not None:
-            self._tasks.create_task(self._send(command, request), name=f"{self.account} {request.path}")
+            self._begin((command,), request)
+
+    def _begin(self, commands: Sequence[ev.Command], request: Request) -> None:
+        self._tasks.create_task(self._send(commands, request), name=f"{self.account} {request.path}")
 
     def _built(self, command: ev.Command, build: Callable[[Instrument], T | None]) -> T | None:
         """What `build` makes of the command. None when nothing can be made: then it has ended, unsent."""
@@ -257,20 +285,31 @@ class Gateway(Inquiries):
         is_create = isinstance(command, ev.Submit)
         self._finish(command, Conclusion.REJECTED if is_create else Conclusion.NOT_SENT, reason)
 
-    async def _send(self, command: ev.Command, request: Request) -> None:
+    async def _send(self, commands: Sequence[ev.Command], request: Request) -> None:
+        """One request, and the end of what it asked for."""
         try:
             if banned := self._session.banned_ms():
                 raise NotSent(f"the venue wants silence for another {banned} ms")
             reply = await self._session.send_in_sync(request)
+            replies = [reply] * len(commands)  # a refusal of the whole is one of each
+            if reply.ok and len(commands) > 1:
+                replies = self._venue.parse_batch_reply(reply.body)
+            if len(replies) != len(commands):
+                raise OutcomeUnknown(f"{len(replies)} answers to {len(commands)} orders")
         except NotSent as error:
-            self._finish(command, Conclusion.NOT_SENT, str(error))
-        except OutcomeUnknown as error:
-            self._finish(command, Conclusion.UNKNOWN, str(error))
+            self._finish_all(commands, Conclusion.NOT_SENT, str(error))
+        except (OutcomeUnknown, WireError) as error:
+            self._finish_all(commands, Conclusion.UNKNOWN, str(error))
         except Exception as error:  # tidy: ok — a command always ends in a result; this one may have left
             _log.exception(f"{self.account}: {request.path} failed")
-            self._finish(command, Conclusion.UNKNOWN, _words(error))
+            self._finish_all(commands, Conclusion.UNKNOWN, _words(error))
         else:
-            self._on_reply(command, reply)
+            for command, its_reply in zip(commands, replies, strict=True):
+                self._on_reply(command, its_reply)
+
+    def _finish_all(self, commands: Sequence[ev.Command], conclusion: Conclusion, reason: str) -> None:
+        for command in commands:
+            self._finish(command, conclusion, reason)
 
     def _send_trade(self, frame: bytes) -> None:
         if self._trade is None:
@@ -408,3 +447,20 @@ async def _ready(url: str) -> str:
 def _words(error: Exception) -> str:
     """An error that nobody foresaw, as text that may be journalled and shown: without any secret."""
     return redact(f"{type(error).__name__}: {error}")
+
+
+def batched(
+    commands: Iterable[ev.Submit], batch_of: Callable[[ev.Submit], tuple[str, int]]
+) -> Iterator[list[ev.Submit]]:
+    """Commands in their order, in batches of one pool. `batch_of`: the pool of each, and how many of it go together."""
+    batch: list[ev.Submit] = []
+    kind_of_batch = ("", 0)
+    for command in commands:
+        kind = batch_of(command)
+        if batch and (kind != kind_of_batch or len(batch) >= kind[1]):
+            yield batch
+            batch = []
+        kind_of_batch = kind
+        batch.append(command)
+    if batch:
+        yield batch

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from nexustrader.error import AuthFailed, NotSent, OutcomeUnknown, RateLimited, VenueRejected, WireError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock
 from nexustrader.venue.classify import reason_of, rule_of
-from nexustrader.venue.ratelimit import RateLimiter
+from nexustrader.venue.ratelimit import WEIGHT, RateLimiter
 from nexustrader.venue.spec import Reply, Request, Security, Signer, Venue
 from nexustrader.venue.transport import Transport
 
@@ -18,7 +18,8 @@ HTTP_TIMEOUT_MS = 10_000
 CLOCK_SYNC_MAX_AGE_MS = 60_000
 LIMIT_WAIT_MS_MAX = 120_000
 PAGES_MAX = 20
-HTTP_SILENCING = frozenset({403, 418, 429})  # stopped at the firewall, banned, too many
+HTTP_TOO_MANY = 429
+HTTP_SILENCING = frozenset({403, 418, HTTP_TOO_MANY})  # stopped at the firewall, banned, too many
 
 _log = get_logger("Rest")
 
@@ -75,6 +76,7 @@ class RestSession:
         self.limiter = limiter
         self.signer = signer
         self.time = VenueTime(clock)
+        self.on_ban: Callable[[], None] | None = None
 
     def over(self, transport: Transport) -> RestSession:
         """The same session over another transport: limits and clock offset are shared."""
@@ -119,10 +121,13 @@ class RestSession:
     def heed(self, reply: Reply, what: str) -> None:
         """Be silent for as long as a refusal asks, whichever way it came."""
         if reply.retry_after_ms and reply.status in HTTP_SILENCING:
-            self.limiter.ban(reply.retry_after_ms, self._clock.monotonic_ms())
+            now_ms = self._clock.timestamp_ms()
+            self.limiter.ban(reply.retry_after_ms, self._clock.monotonic_ms(), now_ms)
             _log.error(
                 f"{what}: status {reply.status}, the venue wants silence for {reply.retry_after_ms} ms"
             )
+            if self.on_ban is not None and reply.status != HTTP_TOO_MANY:
+                self.on_ban()
 
     async def send_in_sync(self, request: Request) -> Reply:
         """As `send`, and once more when refused for clock skew: that refusal proves that nothing was done."""
@@ -177,15 +182,19 @@ class RestSession:
                 raise OutcomeUnknown(f"{request.path} has more than {PAGES_MAX} pages: ask for less at once")
         return bodies
 
-    def order_wait_ms(self, pool: str, orders: int) -> int:
-        """How long an order would have to wait for its limits; 0 when it may leave now."""
+    def order_wait_ms(self, pool: str, orders: int, weight: int = 0) -> int:
+        """How long an order would have to wait for its limits; 0 when it may leave now.
+
+        New orders and questions leave a part of the weight alone, so that cancels still have room.
+        """
         if not self._limited:
             return 0
-        return self._wait_ms(pool, orders)
+        wait_ms = self._wait_ms(pool, orders)
+        return max(wait_ms, self._wait_ms(WEIGHT, weight)) if weight else wait_ms
 
     def banned_ms(self) -> int:
         """How much longer the venue wants silence; 0 when it does not."""
-        return self.limiter.banned_ms(self._clock.monotonic_ms())
+        return self.limiter.banned_ms(self._clock.monotonic_ms(), self._clock.timestamp_ms())
 
     def _wait_ms(self, pool: str, cost: int) -> int:
         return max(self.banned_ms(), self.limiter.wait_ms(pool, cost, self._clock.timestamp_ms()))

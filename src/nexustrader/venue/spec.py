@@ -6,13 +6,13 @@ Connecting, sending, acking, timing out, retrying and reconciling live in `venue
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
 import msgspec
 
-from nexustrader.constants import AccountType, DataType, ExchangeType, InstrumentType
+from nexustrader.constants import AccountType, DataType, ExchangeType, InstrumentType, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Conclusion
@@ -230,6 +230,17 @@ class Venue(Protocol):
     def order_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.Submit
     ) -> Request: ...
+    def batch_max(self, account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
+        """How many creates of this kind, in this instrument's pool, go in one request; 1: each in its own."""
+
+    def batch_request(
+        self, account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]
+    ) -> Request:
+        """Several creates of one pool at once. Raises OrderError."""
+
+    def parse_batch_reply(self, body: bytes) -> list[Reply]:
+        """The reply to each create, in their order. Raises WireError."""
+
     def cancel_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.Cancel
     ) -> Request: ...

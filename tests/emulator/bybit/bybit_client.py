@@ -124,7 +124,7 @@ class MemoryBybit:
         accounts = accounts or [AccountSpec(api_key=API_KEY, secret=SECRET)]
         self.venue = BybitVenue(accounts, settings, self.clock)
         self.service = BybitService(self.venue)
-        if settings.market == STILL:
+        if settings.market == STILL and not settings.data:
             self.move("60000.0", "60000.1")
             self.move("60000.0", "60000.1", symbol="BTCUSD", quantity="100000")
         self.venue.start()

@@ -115,6 +115,16 @@ def test_a_resting_order_is_filled_by_trades_of_the_market_as_maker(world: Memor
     assert [fill["leavesQty"] for fill in fills] == ["0.3", "0"]
 
 
+def test_who_trades_with_himself_has_two_executions_of_their_own(world: MemoryBybit) -> None:
+    stream = world.private("execution")
+    world.create("spot", side="Buy", price="60000.0", qty="0.01")
+    world.move("59999.9", "60000.1")
+    world.create("spot", side="Sell", price="60000.0", qty="0.01")
+    fills = data(stream.take())
+    assert {fill["isMaker"] for fill in fills} == {True, False}
+    assert len({fill["execId"] for fill in fills}) == 2
+
+
 @pytest.mark.parametrize(("category", "code"), [("linear", 110072), ("spot", 170141)])
 def test_a_link_id_never_comes_back(world: MemoryBybit, category: str, code: int) -> None:
     first = world.create(category, orderLinkId="once")

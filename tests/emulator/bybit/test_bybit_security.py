@@ -145,6 +145,11 @@ def test_every_order_of_a_batch_counts(world: MemoryBybit) -> None:
     batch = world.post("order/create-batch", category="linear", request=[order] * 8)
     assert batch.headers["X-Bapi-Limit-Status"] == "2"
     assert [world.create().code for _ in range(3)] == [0, 0, 10006]
+    world.wait(1_000)
+    world.create()
+    late = world.post("order/create-batch", category="linear", request=[order] * 12)
+    assert late.code == 0
+    assert [row["code"] for row in late.body["retExtInfo"]["list"]] == [0] * 9 + [10006] * 3
 
 
 def test_an_address_that_asks_too_much_is_shut_out() -> None:
@@ -154,6 +159,11 @@ def test_an_address_that_asks_too_much_is_shut_out() -> None:
     assert world.get("market/time", signed=False).raw.body == b"access too frequent"
     world.wait(5_000)
     assert world.get("market/time", signed=False).status == 200
+
+
+def test_a_query_with_a_body_is_shut_out(world: MemoryBybit) -> None:
+    assert world.send("GET", "/v5/market/time", "", b"{}", signed=False).status == 403
+    assert world.send("GET", "/v5/market/time", "", b"", signed=False).status == 200
 
 
 def test_what_is_not_served_is_refused_clearly(world: MemoryBybit) -> None:

@@ -64,6 +64,10 @@ class TestFills:
         found = fills_exactly_once([ORDER, other], [("1", delta(6, "a")), ("2", delta(6, "a"))])
         assert found == ["I5: trade a counts for order 1 and again for 2"]
 
+    def test_a_trade_of_two_orders_of_ours_with_each_other_has_both_sides(self) -> None:
+        other = msgspec.structs.replace(ORDER, oid="2", side=OrderSide.SELL)
+        assert fills_exactly_once([ORDER, other], [("1", delta(6, "a")), ("2", delta(6, "a"))]) == []
+
     def test_a_fill_that_goes_back_is_found(self) -> None:
         found = fills_exactly_once([ORDER], [("1", delta(8, "a")), ("1", delta(-2, None))])
         assert found == ["I5: order 1 told a fill that takes back an amount"]

@@ -21,6 +21,7 @@ API_KEY, SECRET = "k" * 64, "s" * 64
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
 LIMIT, MARKET, POST_ONLY = OrderType.LIMIT, OrderType.MARKET, OrderType.POST_ONLY
 SYMBOLS = ("BTCUSDT", "BTCUSD_PERP", "BTCUSD_270326")
+COIN, LINEAR = "BTCUSDT.BINANCE", "BTCUSDT-PERP.BINANCE"
 INVERSE, DATED = "BTCUSD-PERP.BINANCE", "BTCUSD-270326.BINANCE"
 
 Step = Callable[["Script"], object]
@@ -146,6 +147,11 @@ def test_coin_margined_contracts_are_traded_in_contracts_and_paid_for_in_coin(ws
     assert_orders_agree(script, truth)
     positions = {symbol: script.cache.get_position(symbol) for symbol in (INVERSE, DATED)}
     assert {s: p.signed_amount for s, p in positions.items() if p} == {INVERSE: 25, DATED: -7}
+    for venue_symbol, symbol in (("BTCUSD_PERP", INVERSE), ("BTCUSD_270326", DATED)):
+        held, theirs = positions[symbol], truth["positions"][f"{venue_symbol}/BOTH"]
+        assert held is not None
+        assert abs(Decimal(str(held.entry_price)) - Decimal(theirs["entry_price"])) < Decimal("0.001")
+        assert abs(Decimal(str(held.realized_pnl)) - Decimal(theirs["realized_pnl"])) < Decimal("1e-7")
     balance = script.cache.get_balance(BinanceAccountType.COIN_M_FUTURE).balances["BTC"]
     assert abs(balance.free - Decimal(truth["balances"]["BTC"]["wallet"])) < Decimal("1e-7")
 
@@ -160,3 +166,110 @@ def test_accounts_that_count_together_at_the_venue_share_one_limiter() -> None:
     )
     limiters = engine._connections._limiters  # nothing else shows which sessions share one
     assert {pool for _, pool in limiters} == {"futures"}
+
+
+def assert_balances_agree(script: Script, account_type: BinanceAccountType, *truths: Any) -> None:
+    """Each balance is the sum of the venue's wallets."""
+    ours = script.cache.get_balance(account_type).balances
+    for asset in {asset for truth in truths for asset in truth["balances"]}:
+        held = [truth["balances"][asset] for truth in truths if asset in truth["balances"]]
+        free = sum(Decimal(one["free" if one is held[0] else "wallet"]) for one in held)
+        known = ours.get(asset)
+        assert abs((known.free if known else 0) - free) < Decimal("1e-6"), asset
+
+
+@pytest.mark.parametrize(
+    ("account_type", "name"),
+    [
+        (BinanceAccountType.MARGIN, "main/margin"),
+        (BinanceAccountType.ISOLATED_MARGIN, "main/isolated/BTCUSDT"),
+    ],
+)
+def test_margin_accounts_trade_on_the_spot_market_with_money_of_their_own(
+    account_type: BinanceAccountType, name: str
+) -> None:
+    script = Script(
+        (COIN,),
+        create("market", COIN, BUY, MARKET, "0.02"),
+        create("rest", COIN, BUY, LIMIT, "0.01", "0.96"),
+        create("post", COIN, BUY, POST_ONLY, "0.01", "0.97"),
+        create("crossing", COIN, BUY, POST_ONLY, "0.01", "1.02"),
+        create("sell", COIN, SELL, LIMIT, "0.01", "0.98"),
+        cancel("rest", COIN),
+        *[wait] * 12,
+    )
+    _, ledgers = run(script, account_type, BinanceAccountType.SPOT)
+    assert {key: status.value for key, status in script.ended().items()} == {
+        "market": "FILLED",
+        "rest": "CANCELED",
+        "post": "CANCELED",
+        "crossing": "FAILED",
+        "sell": "FILLED",
+    }
+    assert "-2010" in (script.failures[0] or "")
+    truth = ledgers[name]["spot"]
+    assert_orders_agree(script, truth)
+    assert ledgers["main"]["spot"]["orders"] == []
+    ours = script.cache.get_balance(account_type).balances
+    for asset in ("BTC", "USDT"):  # what is free follows the cancels of the stop later
+        wallet = Decimal(truth["balances"][asset]["wallet"])
+        assert abs(ours[asset].total - wallet) < Decimal("1e-6"), asset
+
+
+def test_an_order_that_the_money_does_not_cover_is_paid_with_a_loan() -> None:
+    script = Script(
+        (COIN,),
+        create("big", COIN, BUY, MARKET, "3", sideEffectType="AUTO_BORROW_REPAY"),
+        create("back", COIN, SELL, MARKET, "3", sideEffectType="AUTO_REPAY"),
+        wait,
+        wait,
+    )
+    _, ledgers = run(script, BinanceAccountType.MARGIN, BinanceAccountType.SPOT)
+    assert {status.value for status in script.ended().values()} == {"FILLED"}
+    truth = ledgers["main/margin"]["spot"]
+    assert_orders_agree(script, truth)
+    assert Decimal(truth["totals"].get("USDT/transfer", "0")) == 0, "the loan came and went"
+
+
+def test_portfolio_margin_trades_three_markets_with_one_account() -> None:
+    script = Script(
+        (COIN, LINEAR, INVERSE),
+        create("spot", COIN, BUY, MARKET, "0.02"),
+        create("linear", LINEAR, SELL, MARKET, "0.03"),
+        create("inverse", INVERSE, BUY, MARKET, "30"),
+        create("resting spot", COIN, BUY, LIMIT, "0.01", "0.95"),
+        create("resting linear", LINEAR, BUY, POST_ONLY, "0.01", "0.96"),
+        create("resting inverse", INVERSE, SELL, LIMIT, "4", "1.03"),
+        cancel("resting linear", LINEAR),
+        create("reducing", LINEAR, BUY, MARKET, "0.01", reduce_only=True),
+        create("crossing", LINEAR, BUY, POST_ONLY, "0.01", "1.02"),
+        lambda s: s.modify_order(
+            INVERSE, s.ids["resting inverse"], price=Decimal("61900"), amount=Decimal(5)
+        ),
+        *[wait] * 3,
+    )
+    portfolio = BinanceAccountType.PORTFOLIO_MARGIN
+    _, ledgers = run(script, portfolio, *PUBLIC)
+    ended = {key: status.value for key, status in script.ended().items()}
+    assert ended.pop("crossing") == "FAILED"
+    assert {key for key, status in ended.items() if status == "FILLED"} == {
+        "spot",
+        "linear",
+        "inverse",
+        "reducing",
+    }
+    assert {key for key, status in ended.items() if status == "CANCELED"} == {
+        key for key in ended if "rest" in key
+    }
+    truths = [ledgers["main/portfolio"][product] for product in ("spot", "usdm", "coinm")]
+    assert_orders_agree(script, {"orders": [order for truth in truths for order in truth["orders"]]})
+    positions = {symbol: script.cache.get_position(symbol) for symbol in (LINEAR, INVERSE)}
+    assert {s: p.signed_amount for s, p in positions.items() if p} == {LINEAR: Decimal("-0.02"), INVERSE: 30}
+    assert_balances_agree(script, portfolio, *truths)
+
+
+PUBLIC = (
+    BinanceAccountType.SPOT,
+    BinanceAccountType.USD_M_FUTURE,
+    BinanceAccountType.COIN_M_FUTURE,
+)

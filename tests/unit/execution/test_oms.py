@@ -199,6 +199,14 @@ async def test_the_executions_of_strangers_are_remembered_in_a_bounded_number(de
 
 
 @desk_test
+async def test_a_trade_by_hand_against_ones_own_order_counts_on_both_sides(desk: Desk) -> None:
+    for oid, side in (("resting", OrderSide.BUY), ("taking", OrderSide.SELL), ("taking", OrderSide.SELL)):
+        fill = ev.Fill(trade_id="1", price=Decimal(1), amount=Decimal(1), timestamp=0)
+        desk.on_order_event(desk.venue.event(oid, K.FILLED, fill=fill, side=side, amount=Decimal(9)))
+    assert desk.portfolio.position(ACCOUNT, SYMBOL).signed_amount == 0
+
+
+@desk_test
 async def test_whoever_watches_sees_every_fact_with_the_order_before_and_after_it(desk: Desk) -> None:
     seen: list[tuple[Any, K, Any]] = []
     oid = desk.create()

@@ -225,6 +225,7 @@ async def test_a_ban_told_on_the_order_socket_silences_the_requests_after_it(a: 
     a.reply({"status": 418, "error": error})
     await asyncio.sleep(0.1)
     assert a.session.banned_ms() > 50_000
+    assert a.statuses[-1] == "banned"
 
 
 @account_test

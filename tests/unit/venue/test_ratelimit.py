@@ -6,6 +6,7 @@ from nexustrader.venue.ratelimit import Pace, RateLimiter
 from nexustrader.venue.spec import RateLimit
 
 MINUTE = 60_000
+NOW_MS = 1_700_000_000_000
 
 
 def limiter() -> RateLimiter:
@@ -40,11 +41,11 @@ def test_the_venues_own_count_is_taken_over() -> None:
 
 def test_a_ban_is_never_shortened_by_a_later_one() -> None:
     limits = limiter()
-    assert limits.banned_ms(100_000) == 0
-    limits.ban(400_000, monotonic_ms=100_000)
-    limits.ban(1_000, monotonic_ms=200_000)
-    assert limits.banned_ms(200_000) == 300_000
-    assert limits.banned_ms(500_000) == 0
+    assert limits.banned_ms(100_000, NOW_MS) == 0
+    limits.ban(400_000, monotonic_ms=100_000, now_ms=NOW_MS)
+    limits.ban(1_000, monotonic_ms=200_000, now_ms=NOW_MS)
+    assert limits.banned_ms(200_000, NOW_MS) == 300_000
+    assert limits.banned_ms(500_000, NOW_MS) == 0
 
 
 def test_a_pace_lets_a_burst_through_and_then_takes_its_share_only():

@@ -201,6 +201,19 @@ def test_a_reply_since_the_averages_went_is_read():
     assert events[1].amount == 7
 
 
+def test_executions_without_a_price_are_left_to_the_stream():
+    """A guessed price would be told to the strategy, and of inverse contracts it could not be put right later."""
+    reply = {k: v for k, v in ORDER.items() if k != "cumBase"} | {"status": "FILLED", "executedQty": "7"}
+    (acked,) = VENUE.parse_order_reply(COIN_M, PERP, SUBMIT, msgspec.json.encode(reply), NOW_MS)
+    assert (acked.kind, acked.eid, acked.filled) == (EventKind.ACKED, "28", None)
+    priced = reply | {"avgPrice": "61800"}
+    events = VENUE.parse_order_reply(COIN_M, PERP, SUBMIT, msgspec.json.encode(priced), NOW_MS)
+    assert [(event.kind, event.filled) for event in events] == [
+        (EventKind.ACKED, None),
+        (EventKind.FILLED, 7),
+    ]
+
+
 def test_fills_are_in_contracts_and_their_fees_in_coin():
     row = {
         "symbol": "BTCUSD_260925", "id": 6, "orderId": 28, "pair": "BTCUSD", "side": "SELL", "price": "8800",

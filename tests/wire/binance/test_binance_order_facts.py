@@ -253,3 +253,11 @@ def test_queried_fills_come_in_the_order_of_their_ids(resolve, resolve_spot):
     (event,) = VENUE.parse_fills(USD_M, "a", OURS, resolve, futures)
     assert event.fill is not None
     assert (event.fill.fee, event.fill.is_maker) == (Decimal("-0.2"), True)
+
+
+def test_an_order_that_was_filled_at_a_price_that_is_not_told_is_not_told_as_filled(perp):
+    """It would be told as filled at 0; the stream tells the executions with their prices."""
+    filled = PLACED | {"executedQty": "0.020", "status": "FILLED", "type": "MARKET", "price": "0"}
+    assert [e.kind for e in facts(USD_M, perp, submit(OrderType.MARKET), filled)] == [EventKind.ACKED]
+    told = facts(USD_M, perp, submit(OrderType.MARKET), filled | {"avgPrice": "61800.5"})
+    assert [(e.kind, e.average) for e in told[1:]] == [(EventKind.FILLED, Decimal("61800.5"))]

@@ -137,6 +137,22 @@ def test_an_rsa_pem_signs_so_that_its_public_key_verifies(rsa_key):
     rsa_key.public_key().verify(signature, b"payload", padding.PKCS1v15(), SHA256())
 
 
+def test_an_rsa_signature_is_the_one_of_the_textbook():
+    """A key of two Mersenne primes; the signature worked out by hand: padded digest, to the power of d."""
+    p, q, e = 2**1279 - 1, 2**2203 - 1, 65_537
+    n, d = p * q, pow(e, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(e, n)
+    )
+    payload = b"symbol=BTCUSDT&timestamp=1"
+    digest_info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(payload).digest()
+    size = (n.bit_length() + 7) // 8
+    padded = b"\0\1" + b"\xff" * (size - 3 - len(digest_info)) + b"\0" + digest_info
+    expected = pow(int.from_bytes(padded), d, n).to_bytes(size)
+    signer = VENUE.make_signer("key", pem(numbers.private_key()), None)
+    assert b64decode(signer.sign(payload)) == expected
+
+
 def test_a_base64_signature_is_percent_encoded_in_a_url_and_plain_on_the_socket():
     signer = VENUE.make_signer("key", pem(ED25519_KEY), None)
     # A payload whose signature has "+", "/" and "=" in it.

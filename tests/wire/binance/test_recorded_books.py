@@ -84,10 +84,11 @@ def test_the_best_bid_and_ask_are_those_of_the_book_ticker_at_the_same_update(
     assert snapshot_levels is None or "left what the snapshot covers" in rebuilt.book.reason
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", [*TYPES, "coinm"])
 def test_a_recorded_snapshot_is_joined_by_the_recorded_changes(name, spot, perp, testdata):
     recorded = json.loads((testdata / f"wire/binance/samples/depth_sync_{name}.json").read_text())
-    rebuilt = Rebuilt(TYPES[name], spot if name == "spot" else perp, snapshot_levels=None)
+    account_type = TYPES.get(name, BinanceAccountType.COIN_M_FUTURE)
+    rebuilt = Rebuilt(account_type, spot if name == "spot" else perp, snapshot_levels=None)
     frames = [(event["recv_ts"], frame(event["data"])) for event in recorded["events"]]
     snapshot = json.dumps(recorded["snapshot"]).encode()
     at = recorded["snapshot_recv_ts"]

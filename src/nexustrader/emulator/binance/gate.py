@@ -8,6 +8,7 @@ import msgspec
 
 from nexustrader.emulator.binance.errors import ApiError, refusal
 from nexustrader.emulator.binance.handlers.operation import KEY, NONE, Call, Operation
+from nexustrader.emulator.binance.handlers.operations import REST
 from nexustrader.emulator.binance.product import BinanceProduct
 from nexustrader.emulator.binance.refusals import REPLIES
 from nexustrader.emulator.binance.security import check_key_format, check_signature, check_time
@@ -47,8 +48,20 @@ class Gate:
 
     def __init__(self, product: BinanceProduct, accounts: Accounts, faults: FaultPlan) -> None:
         self.product = product
+        self.name = product.name
+        self.limiter = product.limiter
+        self.table = REST[product.name]
         self._accounts = accounts
         self._faults = faults
+
+    def desk(
+        self,
+        operation: Operation,  # noqa: ARG002 — other gates look at it
+        params: Mapping[str, str],  # noqa: ARG002 — other gates look at it
+        account: Account | None,
+    ) -> tuple[BinanceProduct, Account | None]:
+        """In which product a request is carried out, and for which account. Raises ApiError for who has none."""
+        return self.product, account
 
     def serve(
         self,
@@ -65,29 +78,33 @@ class Gate:
         """
         now_ms = self.product.clock.timestamp_ms()
         account: Account | None = None
-        about = {
+        about: dict[str, str | None] = {
             "on": operation.name,
             "route": route,
-            "product": self.product.name,
+            "product": self.name,
             "symbol": params.get("symbol"),
             "client_id": next((params[name] for name in CLIENT_IDS if params.get(name)), None),
         }
         try:
             weight = operation.weight_of(params)
-            self.product.limiter.charge_request(address, weight, now_ms)
+            self.limiter.charge_request(address, weight, now_ms)
             account = self.identify(operation.security, params, identity, now_ms)
+            product, account = self.desk(operation, params, account)
         except ApiError as refused:
             return Outcome(error=refused, account=account)
-        call = Call(product=self.product, params=params, now_ms=now_ms, account=account, about=about)
+        about["product"] = product.name
+        call = Call(
+            product=product, params=params, now_ms=now_ms, account=account, limiter=self.limiter, about=about
+        )
 
         def handle() -> object:
             result = operation.handler(call)
             if operation.free:
-                self.product.limiter.return_weight(address, weight, now_ms)
+                self.limiter.return_weight(address, weight, now_ms)
             return result
 
         def then(lag_ms: int) -> object:
-            past = self.product.history.at(now_ms - lag_ms)
+            past = product.history.at(now_ms - lag_ms)
             return operation.handler(
                 msgspec.structs.replace(call, past=past, account=past.account(call.owner))
             )

@@ -69,6 +69,11 @@ USDM_RULES = (
     Rule(ORDERS, "SECOND", 10, 300),
 )
 
+SAPI_RULES = (Rule(WEIGHT, "MINUTE", 1, 12_000), Rule(ORDERS, "SECOND", 10, 10_000))
+PAPI_RULES = (Rule(WEIGHT, "MINUTE", 1, 6_000), Rule(ORDERS, "MINUTE", 1, 1_200))
+WEIGHT_HEADER = "X-MBX-USED-WEIGHT-"
+SAPI_WEIGHT_HEADER = "X-SAPI-USED-IP-WEIGHT-"
+
 
 def scaled(rules: Iterable[Rule], factor: int) -> tuple[Rule, ...]:
     """The same rules with `factor` times the limits, for load tests."""
@@ -87,8 +92,9 @@ class _Ban:
 class Limiter:
     """The pools of one product."""
 
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, rules: tuple[Rule, ...], weight_header: str = WEIGHT_HEADER) -> None:
         self.rules = rules
+        self._weight_header = weight_header
         self._counts: dict[tuple[Rule, str], Count] = defaultdict(Count)
         self._bans: dict[str, _Ban] = defaultdict(_Ban)
 
@@ -138,7 +144,7 @@ class Limiter:
         headers = {}
         for rule in self.rules:
             if rule.kind == WEIGHT:
-                headers[f"X-MBX-USED-WEIGHT-{rule.suffix}"] = str(self.used(rule, address, now_ms))
+                headers[f"{self._weight_header}{rule.suffix}"] = str(self.used(rule, address, now_ms))
             elif rule.kind == ORDERS and account is not None:
                 headers[f"X-MBX-ORDER-COUNT-{rule.suffix}"] = str(self.used(rule, account, now_ms))
         return headers

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from nexustrader.emulator.binance.topics import COINM, MARKET, PRIVATE, PUBLIC, SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, MARKET, PAPI, PRIVATE, PUBLIC, SAPI, SPOT, USDM
 
 REST = "rest"
 STREAMS = "streams"
@@ -42,6 +42,12 @@ def resolve(path: str, query: str) -> Target | None:
         if path.startswith(prefix + "/"):
             return _of_product(product, path.removeprefix(prefix), query)
     first = path.split("/")[1] if "/" in path else ""
+    if first in {SAPI, PAPI}:
+        return Target(product=first, service=REST, path=path)
+    if first == "pm":
+        _, combined, *keys = [*path.split("/")[1:], ""]
+        names = tuple(key for key in keys if key)
+        return Target(product=PAPI, service=STREAMS, path=path, combined=combined == "stream", names=names)
     product = next((name for name in _API if first in {_API[name], _SOCKET[name][0]}), SPOT)
     target = _of_product(USDM if first in _ROUTES else product, path, query)
     if target is not None and target.product == SPOT and target.service == STREAMS:

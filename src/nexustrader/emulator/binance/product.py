@@ -8,6 +8,8 @@ from nexustrader.emulator.binance import user_events
 from nexustrader.emulator.binance.encode.wire import WIRES
 from nexustrader.emulator.binance.handlers.dead_man import Countdowns
 from nexustrader.emulator.binance.limits import Limiter
+from nexustrader.emulator.binance.listen_tokens import ListenTokens
+from nexustrader.emulator.binance.portfolio_keys import PortfolioKeys
 from nexustrader.emulator.binance.publisher import Publisher
 from nexustrader.emulator.binance.rules import RULES
 from nexustrader.emulator.binance.streams import Hub
@@ -48,6 +50,7 @@ class BinanceProduct(Product):
         listen_key_ttl_ms: int = LISTEN_KEY_TTL_MS,
         with_averages: bool = False,
         secrets: Entropy | None = None,
+        portfolio_keys: PortfolioKeys,
         faults: FaultPlan | None = None,
     ) -> None:
         history = History((name,), clock)
@@ -62,8 +65,9 @@ class BinanceProduct(Product):
         self.publisher = Publisher(self.hub, self.markets, self.wire, clock, settings.push_ms)
         self.listen_keys = ListenKeys(self.hub, clock, secrets or Entropy(), listen_key_ttl_ms)
         self.subscriptions = SpotSubscriptions()
-        deliver = self.subscriptions.publish if name == SPOT else self.listen_keys.publish
-        feed = UserFeed((name,), deliver, clock, self.faults, user_events.about, user_events.alter)
+        self.listen_tokens = ListenTokens(self.subscriptions, clock, secrets or Entropy())
+        self.portfolio_keys = portfolio_keys
+        feed = UserFeed((name,), self._deliver, clock, self.faults, user_events.about, user_events.alter)
         self.subscriptions.on_listener = self.listen_keys.on_listener = feed.on_listener
         if name == SPOT:
             voice: Voice = SpotVoice(clock, feed.publish, self.new_id)
@@ -71,6 +75,14 @@ class BinanceProduct(Product):
             voice = self.futures_voice = FuturesVoice(name, clock, feed.publish)
         self.begin_trading(RULES[name], voice, feed, self._on_first_fill)
         self.countdowns = Countdowns(clock, self.trading)
+
+    def _deliver(self, account: Account, event: dict[str, object]) -> None:
+        if self.portfolio_keys.tell(self.name, account, event):
+            return
+        if self.name == SPOT:
+            self.subscriptions.publish(account, event)
+        else:
+            self.listen_keys.publish(account, event)
 
     @property
     def stream_count(self) -> int:
@@ -89,6 +101,7 @@ class BinanceProduct(Product):
         """Stops all timers."""
         self.publisher.stop()
         self.listen_keys.stop()
+        self.listen_tokens.stop()
         self.countdowns.stop()
 
     def _on_first_fill(self, account: Account) -> None:

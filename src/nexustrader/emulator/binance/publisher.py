@@ -11,38 +11,22 @@ from nexustrader.emulator.binance.encode.wire import FUNDED_WIRES, MarketWire
 from nexustrader.emulator.binance.streams import Hub
 from nexustrader.emulator.binance.topics import INTERVALS_MS
 from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
+from nexustrader.emulator.market.publishing import MarketPublisher
 from nexustrader.emulator.market.streams import as_told
-from nexustrader.kernel.ports import Clock, TimerHandle
-
-NS_PER_MS = 1_000_000
+from nexustrader.kernel.ports import Clock
 
 encode = msgspec.json.encode
 
 
-class Publisher:
+class Publisher(MarketPublisher):
     """The audience of all markets of one product. Nothing is encoded for nobody."""
 
     def __init__(
         self, hub: Hub, markets: Mapping[str, Market], wire: MarketWire, clock: Clock, push_ms: int
     ) -> None:
+        super().__init__(markets, clock, push_ms)
         self._hub = hub
-        self._markets = markets
         self._wire = wire
-        self._clock = clock
-        self._push_ms = push_ms
-        self._timer: TimerHandle | None = None
-        for market in markets.values():
-            market.audience = self
-
-    def start(self) -> None:
-        """Begins to push the streams that have a cadence."""
-        self._tick()
-
-    def stop(self) -> None:
-        """Stops pushing them."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # -- as it happens ------------------------------------------------------------------------------------
 
@@ -76,8 +60,7 @@ class Publisher:
 
     # -- at a cadence -------------------------------------------------------------------------------------
 
-    def _tick(self) -> None:
-        now_ms = self._clock.timestamp_ms()
+    def _push_due(self, now_ms: int) -> None:
         for symbol, market in self._markets.items():
             for stream in self._hub.of(symbol, topics.PARTIAL):
                 if stream.stale and stream.is_due(now_ms):
@@ -90,4 +73,3 @@ class Publisher:
             for stream in self._hub.of(symbol, topics.MARK_PRICE):
                 if stream.is_due(now_ms):
                     stream.push(encode(FUNDED_WIRES[self._hub.product].mark_price(market, now_ms)))
-        self._timer = self._clock.call_at((now_ms + self._push_ms) * NS_PER_MS, self._tick)

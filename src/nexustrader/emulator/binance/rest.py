@@ -5,7 +5,6 @@ from __future__ import annotations
 from nexustrader.emulator.binance.errors import refusal
 from nexustrader.emulator.binance.gate import Gate, Identity
 from nexustrader.emulator.binance.handlers.operation import Operation
-from nexustrader.emulator.binance.handlers.operations import REST
 from nexustrader.emulator.binance.security import rest_params, rest_payload
 from nexustrader.emulator.binance.topics import SPOT
 from nexustrader.emulator.errors import VenueError
@@ -27,11 +26,10 @@ class Rest:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._product = gate.product
-        self._table = REST[gate.product.name]
 
     def answer(self, call: RestCall, path: str) -> RestReply:
         """Answers one request; `path` is the venue's, without a prefix of ours."""
-        operation = self._table.get((call.method, path))
+        operation = self._gate.table.get((call.method, path))
         if operation is None:
             return self._unknown(call.method, path)
         query = call.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
@@ -49,13 +47,13 @@ class Rest:
         if delivery.kind != SEND:
             return RestReply(delivery=delivery)
         account = outcome.account.name if operation.is_order and outcome.account is not None else None
-        usage = self._product.limiter.headers(address, account, self._product.clock.timestamp_ms())
+        usage = self._gate.limiter.headers(address, account, self._product.clock.timestamp_ms())
         if outcome.error is not None:
             return _refused(outcome.error, usage)
         return json_reply(outcome.result, 200, usage, outcome.fault)
 
     def _unknown(self, method: str, path: str) -> RestReply:
-        if self._product.name == SPOT:
+        if self._gate.name == SPOT:
             return not_found()
         error = refusal(-5000, "")
         return json_reply({"code": error.code, "msg": f"Path {path}, Method {method} is invalid"}, 404)

@@ -12,7 +12,7 @@ from nexustrader.emulator.binance.handlers import filters
 from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
-from nexustrader.emulator.orders.records import OrderRecord
+from nexustrader.emulator.orders.records import Execution, OrderRecord
 from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.emulator.orders.rules import Rules
 from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
@@ -35,14 +35,14 @@ class _Common:
     def unknown_order(self) -> ApiError:
         return refusal(-2011)
 
-    def end_status(self, order: SimOrder, reason: str) -> Status:
+    def end_status(self, record: OrderRecord, order: SimOrder, reason: str) -> Status:
         return order.status
 
     def order_name(self, number: int) -> str:
         return str(number)
 
-    def trade_name(self, symbol: str, number: int) -> str:
-        return str(number)
+    def fill_name(self, symbol: str, fill: Execution) -> str:
+        return str(fill.trade_id)
 
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str

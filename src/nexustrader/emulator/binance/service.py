@@ -9,10 +9,12 @@ from __future__ import annotations
 from nexustrader.emulator.binance import paths
 from nexustrader.emulator.binance.errors import ApiError
 from nexustrader.emulator.binance.gate import Gate
+from nexustrader.emulator.binance.limits import PAPI_RULES, SAPI_RULES, SAPI_WEIGHT_HEADER, Limiter, scaled
 from nexustrader.emulator.binance.paths import Target, resolve
 from nexustrader.emulator.binance.rest import Rest, refused
+from nexustrader.emulator.binance.side_gate import SideGate
 from nexustrader.emulator.binance.streams import Crossing, Joined, StreamConnection
-from nexustrader.emulator.binance.topics import COINM, PRIVATE, SPOT, USDM
+from nexustrader.emulator.binance.topics import COINM, PAPI, PRIVATE, SAPI, SPOT, USDM
 from nexustrader.emulator.binance.venue import BinanceVenue
 from nexustrader.emulator.binance.wsapi import Session
 from nexustrader.emulator.faults import CONNECT
@@ -27,7 +29,7 @@ STREAM_CONDUCT = {
     SPOT: Conduct(ping_interval_ms=SPOT_PING_MS, pong_timeout_ms=SPOT_PONG_MS, messages_per_s_max=5),
     USDM: Conduct(ping_interval_ms=USDM_PING_MS, pong_timeout_ms=USDM_PONG_MS, messages_per_s_max=10),
 }
-STREAM_CONDUCT[COINM] = STREAM_CONDUCT[USDM]
+STREAM_CONDUCT[COINM] = STREAM_CONDUCT[PAPI] = STREAM_CONDUCT[USDM]
 API_CONDUCT = {
     SPOT: Conduct(ping_interval_ms=SPOT_PING_MS, pong_timeout_ms=SPOT_PONG_MS),
     USDM: Conduct(ping_interval_ms=USDM_PING_MS, pong_timeout_ms=USDM_PONG_MS),
@@ -44,8 +46,19 @@ class BinanceService:
         self._gates = {
             name: Gate(product, venue.accounts, venue.faults) for name, product in venue.products.items()
         }
+        factor = venue.settings.limit_factor
+        sides = {
+            SAPI: Limiter(scaled(SAPI_RULES, factor), SAPI_WEIGHT_HEADER),
+            PAPI: Limiter(scaled(PAPI_RULES, factor)),
+        }
+        gates: dict[str, Gate] = {
+            name: SideGate(name, venue.products, venue.accounts, venue.faults, limiter)
+            for name, limiter in sides.items()
+        }
+        self._hubs = {name: product.hub for name, product in venue.products.items()}
+        self._hubs[PAPI] = venue.portfolio_hub
         self._crossing = Crossing(venue.products[SPOT].hub, venue.products[COINM].hub)
-        self._rest = {name: Rest(gate) for name, gate in self._gates.items()}
+        self._rest = {name: Rest(gate) for name, gate in (self._gates | gates).items()}
 
     def rest(self, call: RestCall) -> RestReply:
         """Answers one HTTP request; the reply says what the transport does with it."""
@@ -62,7 +75,13 @@ class BinanceService:
         target = _target(raw_path)
         if target is None or target.service == paths.REST:
             return not_found()
-        kind = "api" if target.service == paths.API else "user" if target.route == PRIVATE else "market"
+        kind = (
+            "api"
+            if target.service == paths.API
+            else "user"
+            if target.route == PRIVATE or target.product == PAPI
+            else "market"
+        )
         fault = self._venue.faults.take(CONNECT, on=kind, kind=kind, product=target.product)
         if fault is not None:
             now_ms = self._venue.clock.timestamp_ms()
@@ -84,9 +103,7 @@ class BinanceService:
 
     def _streams(self, target: Target, peer: Peer) -> StreamConnection:
         events = target.user_events
-        hub: Joined = self._venue.products[target.product].hub
-        if target.is_shared:
-            hub = self._crossing
+        hub: Joined = self._crossing if target.is_shared else self._hubs[target.product]
         streams = StreamConnection(hub, peer, target.route, combined=target.combined, user_events=events)
         streams.subscribe(target.names)
         return streams

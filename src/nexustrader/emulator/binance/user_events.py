@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-UNHEARD_OF = "NEVER_HEARD_OF"
+from nexustrader.emulator.orders.user_feed import NEW_FIELDS, UNHEARD_OF
 
 Body = dict[str, object]
 
@@ -28,11 +28,10 @@ def alter(how: str, event: Body, now_ms: int) -> list[Body]:
 
 
 def _with_new_fields(event: Body, _: int) -> list[Body]:
-    more: Body = {"zz": [1, {"deep": None}], "Zy": 1.5}
     order = event.get("o")
     if isinstance(order, dict):
-        return [{**event, **more, "o": {**order, **more}}]
-    return [{**event, **more}]
+        return [{**event, **NEW_FIELDS, "o": {**order, **NEW_FIELDS}}]
+    return [{**event, **NEW_FIELDS}]
 
 
 def _with_unknown_type(event: Body, now_ms: int) -> list[Body]:

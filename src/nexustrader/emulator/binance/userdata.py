@@ -272,6 +272,10 @@ class SpotSubscriptions:
         listeners[send] = subscription_id
         self.on_listener(account)
 
+    def find(self, account: Account, send: Callable[[bytes], None]) -> int | None:
+        """The number of a session's subscription to an account's events; None without one."""
+        return self._listeners.get(account.name, {}).get(send)
+
     def remove(self, account: Account, send: Callable[[bytes], None]) -> None:
         """Ends a session's subscription, if the venue has not done so."""
         self._listeners.get(account.name, {}).pop(send, None)

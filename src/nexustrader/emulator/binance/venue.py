@@ -1,4 +1,4 @@
-"""Binance, emulated: spot, USD-M and COIN-M."""
+"""Binance, emulated: spot, USD-M and COIN-M, and margin and portfolio margin on their markets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from nexustrader.emulator.binance.accounts import open_account
 from nexustrader.emulator.binance.deeds import BINANCE_DEEDS
 from nexustrader.emulator.binance.instruments import LISTINGS
 from nexustrader.emulator.binance.limits import SPOT_RULES, USDM_RULES, Limiter, scaled
+from nexustrader.emulator.binance.portfolio_keys import PortfolioKeys
 from nexustrader.emulator.binance.product import BinanceProduct
 from nexustrader.emulator.binance.refusals import REPLIES
 from nexustrader.emulator.binance.replay import Recording
-from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
+from nexustrader.emulator.binance.side_accounts import open_side_accounts
+from nexustrader.emulator.binance.streams import Hub
+from nexustrader.emulator.binance.topics import COINM, PAPI, SPOT, USDM
 from nexustrader.emulator.binance.userdata import LISTEN_KEY_TTL_MS
 from nexustrader.emulator.canned import Replies
 from nexustrader.emulator.market.listing import Listings
@@ -49,12 +52,18 @@ class BinanceVenue(EmulatedVenue[BinanceProduct, BinanceSettings]):
         secrets: Entropy | None = None,
     ) -> None:
         self._secrets = secrets
-        super().__init__(Accounts(specs, open_account), settings, clock, LISTINGS, Recording)
+        accounts = Accounts(specs, open_account)
+        open_side_accounts(accounts, specs)
+        super().__init__(accounts, settings, clock, LISTINGS, Recording)
 
     def _make_products(
         self, listings: Listings, entropy: Entropy, first_prices: Mapping[str, Mapping[str, int]]
     ) -> dict[str, BinanceProduct]:
         settings = self.settings
+        self.portfolio_hub = Hub(PAPI, self.faults)
+        self.portfolio_keys = PortfolioKeys(
+            self.portfolio_hub, self.clock, self._secrets or Entropy(), settings.listen_key_ttl_ms
+        )
         spot = Limiter(scaled(SPOT_RULES, settings.limit_factor))
         futures = Limiter(scaled(USDM_RULES, settings.limit_factor))  # both count together
         return {
@@ -71,9 +80,15 @@ class BinanceVenue(EmulatedVenue[BinanceProduct, BinanceSettings]):
                 with_averages=settings.with_averages,
                 faults=self.faults,
                 secrets=self._secrets or Entropy(),
+                portfolio_keys=self.portfolio_keys,
             )
             for name in (SPOT, USDM, COINM)
         }
+
+    def stop(self) -> None:
+        """Stops everything and cuts every connection."""
+        super().stop()
+        self.portfolio_keys.stop()
 
     def _more_status(self) -> dict[str, object]:
         return {

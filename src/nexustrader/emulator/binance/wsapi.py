@@ -123,6 +123,7 @@ class Session:
                 method("session.subscriptions", self._list_subscriptions),
                 method("userDataStream.subscribe", self._subscribe),
                 method("userDataStream.subscribe.signature", self._subscribe, SIGNED),
+                method("userDataStream.subscribe.listenToken", self._subscribe_by_token),
                 method("userDataStream.unsubscribe", self._unsubscribe),
             ]
         return dict(methods)
@@ -154,10 +155,22 @@ class Session:
         account = call.account or self._account
         if account is None:
             raise refusal(-2015)
-        self._product.subscriptions.add(account, self._connection.send, self._next_subscription)
-        self._subscriptions[self._next_subscription] = account
+        return {"subscriptionId": self._add_subscription(account)}
+
+    def _subscribe_by_token(self, call: Call) -> object:
+        """A token opens the events of its account; a new one for the same account prolongs them."""
+        account, expires_ms = self._product.listen_tokens.redeem(call.params.get("listenToken", ""))
+        number = self._product.subscriptions.find(account, self._connection.send)
+        if number is None:
+            number = self._add_subscription(account)
+        return {"subscriptionId": number, "expirationTime": expires_ms}
+
+    def _add_subscription(self, account: Account) -> int:
+        number = self._next_subscription
+        self._product.subscriptions.add(account, self._connection.send, number)
+        self._subscriptions[number] = account
         self._next_subscription += 1
-        return {"subscriptionId": self._next_subscription - 1}
+        return number
 
     def _unsubscribe(self, call: Call) -> object:
         wanted = call.params.get("subscriptionId")

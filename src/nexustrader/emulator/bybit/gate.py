@@ -91,10 +91,11 @@ class Gate:
         """Carries out one request. Never raises: a refusal is part of what is returned."""
         now_ms = self.venue.clock.timestamp_ms()
         about = about_of(operation, params, route)
-        usage = None
+        limited = ONE_OF.get(about["on"] or "", about["on"] or ""), params.get("category", "")
+        limiter = self.venue.limiter
         try:
             if account is not None:
-                usage = self._charge(account, about["on"] or "", params, len(items), now_ms)
+                limiter.charge(account.name, *limited, now_ms)
         except BybitError as refused:
             return Served(outcome=Outcome(error=refused, account=account))
         call = Call(venue=self.venue, params=params, items=items, now_ms=now_ms, account=account, about=about)
@@ -111,13 +112,5 @@ class Gate:
             PAGES,
             lambda fault: REPLIES.as_error(fault, address, now_ms),
         )
+        usage = None if account is None else limiter.usage(account.name, *limited, now_ms)
         return Served(outcome=outcome, usage=usage)
-
-    def _charge(self, account: Account, name: str, params: Params, orders: int, now_ms: int) -> Usage:
-        """Counts a request, and of a batch every order; the last one's usage is told."""
-        limiter, category = self.venue.limiter, params.get("category", "")
-        one = ONE_OF.get(name, name)
-        usage = limiter.charge(account.name, one, category, now_ms)
-        for _ in range(orders - 1):
-            usage = limiter.charge(account.name, one, category, now_ms)
-        return usage

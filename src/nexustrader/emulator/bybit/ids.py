@@ -5,6 +5,7 @@ from __future__ import annotations
 from nexustrader.emulator.bybit.categories import CATEGORIES, SPOT
 
 ORDERS_APART = 10**9
+MAKERS_APART = 10**15
 FIRST_ORDER_IDS = {name: (number + 1) * ORDERS_APART for number, name in enumerate(CATEGORIES)}
 SPOT_ORDERS = 1_890_000_000_000_000_000  # larger than 2**53, as the venue's own
 SPOT_TRADES = 2_290_000_000_000_000_000
@@ -31,10 +32,15 @@ def order_number(category: str, text: str) -> int | None:
 
 
 def trade_id(category: str, symbol: str, number: int) -> str:
-    """The venue's id of a trade or of an execution."""
+    """The venue's id of a trade, and of the execution of who took."""
     if category == SPOT:
         return str(SPOT_TRADES + number)
     return _uuid(number + _SALTS[category] + sum(symbol.encode()) * ORDERS_APART)
+
+
+def execution_id(category: str, symbol: str, number: int, *, is_maker: bool) -> str:
+    """The venue's id of an execution: who trades with himself has two of one trade."""
+    return trade_id(category, symbol, number + MAKERS_APART if is_maker else number)
 
 
 def _uuid(number: int) -> str:

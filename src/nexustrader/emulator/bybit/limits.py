@@ -73,7 +73,14 @@ class Limiter:
             error.headers.update(Usage(limit, 0, reopens_ms).headers())
             raise error
         count.used += 1
-        return Usage(limit, limit - count.used, now_ms)
+        return self.usage(account, operation, category, now_ms)
+
+    def usage(self, account: str, operation: str, category: str, now_ms: int) -> Usage:
+        """What an account has of a limit now."""
+        limit = limit_of(operation, category) * self._factor
+        return Usage(
+            limit, limit - self._accounts[account, operation, category].at(SECOND_MS, now_ms), now_ms
+        )
 
 
 def say_wait(error: VenueError, wait_ms: int, now_ms: int) -> None:

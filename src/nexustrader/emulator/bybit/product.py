@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexustrader.emulator.bybit.encode import orders
 from nexustrader.emulator.bybit.rules import RULES
 from nexustrader.emulator.bybit.sockets.hub import Hub
 from nexustrader.emulator.bybit.sockets.publisher import Publisher
@@ -13,7 +12,6 @@ from nexustrader.emulator.faults import FaultPlan
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.orders.accounts import Account, Accounts
 from nexustrader.emulator.orders.past import History
-from nexustrader.emulator.orders.records import OrderRecord
 from nexustrader.emulator.orders.user_feed import UserFeed
 from nexustrader.emulator.product import Product
 from nexustrader.kernel.entropy import Entropy
@@ -46,10 +44,6 @@ class BybitProduct(Product):
         """Takes orders from now on."""
         self.begin_trading(RULES[self.name], voice, feed, _note_nothing)
         self.bybit_voice = voice
-
-    def order_word(self, record: OrderRecord) -> str:
-        """One word is told of many ends; the reason beside it says which."""
-        return record.status if record.is_open or record.status == "FILLED" else orders.end_word(record)
 
     @property
     def stream_count(self) -> int:

@@ -15,6 +15,8 @@ from nexustrader.emulator.rest import SEND, RestCall, RestReply, delivery_of, js
 
 NOT_SERVED = "{} {} is not emulated"
 NOT_SERVED_CODE = 10404
+GET_WITH_BODY = "Forbidden: a GET has no body"
+FORBIDDEN_CODE = 10024
 
 
 class Rest:
@@ -34,6 +36,8 @@ class Rest:
             return self.refused(BybitError(NOT_SERVED_CODE, message, status=404))
         try:
             self._venue.limiter.charge_address(call.address, now_ms)
+            if call.method == "GET" and call.body:
+                raise BybitError(FORBIDDEN_CODE, GET_WITH_BODY, status=403, page=GET_WITH_BODY)
             account = self._identify(operation, call, query, now_ms)
             is_query = call.method == "GET"
             params, items = read.of_query(query) if is_query else read.of_body(call.body)

@@ -12,7 +12,7 @@ from nexustrader.emulator.bybit.errors import BybitError, bad, by_category, refu
 from nexustrader.emulator.bybit.instruments import POST_ONLY_FACTOR, QUOTE_PRECISION
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
-from nexustrader.emulator.orders.records import OrderRecord
+from nexustrader.emulator.orders.records import Execution, OrderRecord
 from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
 
@@ -80,8 +80,10 @@ class CategoryRules:
         """The refusal to change what is not open."""
         return by_category(self._category, 110001, 170213)
 
-    def end_status(self, order: SimOrder, reason: str) -> Status:
+    def end_status(self, record: OrderRecord, order: SimOrder, reason: str) -> Status:
         """The venue calls every end Cancelled and tells by its reason what a rest or a refusal is."""
+        if record.is_held:
+            return "CANCELED" if reason == "USER" else "EXPIRED"
         if reason == "POST_ONLY" and not order.filled:
             return "REJECTED"
         return "EXPIRED" if reason in UNFILLABLE else "CANCELED"
@@ -90,9 +92,9 @@ class CategoryRules:
         """The venue's id of an order."""
         return ids.order_id(self._category, number)
 
-    def trade_name(self, symbol: str, number: int) -> str:
-        """The venue's id of a trade."""
-        return ids.trade_id(self._category, symbol, number)
+    def fill_name(self, symbol: str, fill: Execution) -> str:
+        """The venue's id of an execution."""
+        return ids.execution_id(self._category, symbol, fill.trade_id, is_maker=fill.is_maker)
 
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-UNHEARD_OF = "NEVER_HEARD_OF"
+from nexustrader.emulator.orders.user_feed import NEW_FIELDS, UNHEARD_OF
 
 Body = dict[str, Any]
 
@@ -38,8 +38,7 @@ def alter(how: str, event: Body, now_ms: int) -> list[Body]:
 
 
 def _with_new_fields(event: Body, _: int) -> list[Body]:
-    more: Body = {"zz": [1, {"deep": None}], "Zy": 1.5}
-    return [{**event, **more, "data": [{**row, **more} for row in event["data"]]}]
+    return [{**event, **NEW_FIELDS, "data": [{**row, **NEW_FIELDS} for row in event["data"]]}]
 
 
 def _with_unknown_type(event: Body, now_ms: int) -> list[Body]:

@@ -43,6 +43,7 @@ class Account:
         self.verifier = verifier
         self.ledgers = dict(ledgers)
         self.isolated: set[str] = set()  # symbols set to isolated margin; reckoned as cross all the same
+        self.loans: dict[str, Decimal] = {}  # what is borrowed of each asset
         self.updated_ms = dict.fromkeys(ledgers, 0)
         self.position_updated_ms: dict[str, int] = {}
 

@@ -127,6 +127,8 @@ def _funding(venue: AnyVenue, fault: Fault) -> int:
     product, struck = _derivative(venue, fault), 0
     market = _market(product, fault)
     for account in accounts_of(venue, fault):
+        if product.name not in account.ledgers:
+            continue
         entries = account.ledgers[product.name].funding(market.key, fault.rate, market.mark)
         paid = sum((entry.amount for entry in entries), Decimal(0))
         if entries:

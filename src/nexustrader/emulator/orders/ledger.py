@@ -61,7 +61,7 @@ def _order(record: OrderRecord, rules: Rules) -> Body:
 def _fill(record: OrderRecord, execution: Execution, rules: Rules) -> Body:
     return {
         "symbol": record.symbol,
-        "trade_id": rules.trade_name(record.symbol, execution.trade_id),
+        "trade_id": rules.fill_name(record.symbol, execution),
         "order_id": rules.order_name(record.order_id),
         "client_id": record.client_id,
         "side": record.sim.side.name,

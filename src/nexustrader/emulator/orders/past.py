@@ -59,6 +59,8 @@ class History:
         begins, self.span_ms = self.span_ms == 0, span_ms
         if begins:
             for account in accounts:
+                if self._products[0] not in account.ledgers:
+                    continue
                 self._add(self._ledgers, account.name, account.ledgers[self._products[0]].snapshot(), 0)
             for record in records:
                 self._add(self._orders, record.key, _copy(record), 0)

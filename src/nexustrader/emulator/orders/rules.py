@@ -51,14 +51,14 @@ class Rules(Protocol):
     def unknown_order(self) -> VenueError:
         """The refusal to cancel what is not open."""
 
-    def end_status(self, order: SimOrder, reason: str) -> Status:
+    def end_status(self, record: OrderRecord, order: SimOrder, reason: str) -> Status:
         """The status by which the venue calls the end of an order that it had taken."""
 
     def order_name(self, number: int) -> str:
         """The venue's id of an order, as its wire writes it."""
 
-    def trade_name(self, symbol: str, number: int) -> str:
-        """The venue's id of a trade, as its wire writes it."""
+    def fill_name(self, symbol: str, fill: Execution) -> str:
+        """The venue's id of an execution, as its wire writes it."""
 
     def plain_order(
         self, listing: Listing, side: Side, amount: Decimal, price: Decimal | None, client_id: str

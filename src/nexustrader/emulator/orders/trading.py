@@ -332,7 +332,7 @@ class Trading:
         for event in events:
             record = self._records[event.order.order_id]
             if isinstance(event, (Canceled, Expired)):
-                event.order.status = self.rules.end_status(event.order, event.reason)
+                event.order.status = self.rules.end_status(record, event.order, event.reason)
             account = self._accounts.by_name[record.account]
             record.sim = event.order
             record.updated_ms = self._clock.timestamp_ms()

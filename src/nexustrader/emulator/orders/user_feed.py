@@ -11,6 +11,9 @@ from nexustrader.kernel.ports import Clock, TimerHandle
 
 NS_PER_MS = 1_000_000
 KEPT_MAX = 200  # events of an account that may be replayed
+# What altered events hold that no client has heard of.
+UNHEARD_OF = "NEVER_HEARD_OF"
+NEW_FIELDS: dict[str, object] = {"zz": [1, {"deep": None}], "Zy": 1.5}
 SWAP_MS_MAX = 1_000  # how long an event waits for the next one, unless the fault says it
 
 Body = dict[str, object]

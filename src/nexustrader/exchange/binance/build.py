@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 
-from nexustrader.constants import AccountType, OrderSide, OrderType, PositionSide, TimeInForce
+from nexustrader.constants import AccountType, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, to_plain
+from nexustrader.domain.order import CLOSING_SIDE
 from nexustrader.error import NotSent, OrderError
 from nexustrader.exchange.binance import algo
 from nexustrader.exchange.binance.quirks import account_of, product_of
 from nexustrader.exchange.binance.sign import socket_params
 from nexustrader.exchange.binance.spec import RECV_WINDOW_MS, Product
+from nexustrader.venue.order_templates import SignedTemplate, Templates, signed_template
 from nexustrader.venue.spec import Request, Security, Signer
 
 Params = dict[str, str]
@@ -27,7 +28,6 @@ OWN_PARAMS = algo.OWN_PARAMS | {
 }  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode
-_CLOSING_SIDE = {PositionSide.LONG: OrderSide.SELL, PositionSide.SHORT: OrderSide.BUY}
 
 # -- parameters -----------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ def _position_params(product: Product, command: ev.Submit) -> Params:
     side = command.position_side
     if side is None:
         return {"reduceOnly": "true"}
-    closing = _CLOSING_SIDE.get(side)
+    closing = CLOSING_SIDE.get(side)
     if closing is None:
         raise OrderError(f"order {command.oid}: position_side must be LONG or SHORT, not {side.value}")
     if command.reduce_only and command.side is not closing:
@@ -157,6 +157,19 @@ def order_request(account_type: AccountType, instrument: Instrument, command: ev
     return _signed(product, "POST", params, product.order_weight, places)
 
 
+def batch_max(account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
+    return 1 if kind.is_triggered else product_of(account_type, instrument).batch_max
+
+
+def batch_request(account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]) -> Request:
+    """Each order counts for itself in the limit of 10 s."""
+    product = product_of(account_type, orders[0][0])
+    bodies = [order_params(product, instrument, command) for instrument, command in orders]
+    params = (("batchOrders", _encode(bodies).decode()),)
+    path = f"{product.root}/batchOrders"
+    return Request("POST", path, params, Security.SIGNED, weight=5, orders=len(bodies))
+
+
 def cancel_request(account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:
     product = product_of(account_type, instrument)
     if paths := algo.waiting(product, command):
@@ -227,16 +240,8 @@ def _is_plain(command: ev.Submit) -> bool:
     return command.position_side is None and not command.type.is_triggered
 
 
-class _Template(NamedTuple):
-    """A create of one kind, with places for what changes from order to order. %-formats by name."""
-
-    payload: str  # what is signed
-    frame: str
-
-
 _CHANGING = frozenset({"quantity", "price", "newClientOrderId", "timestamp"})
-_TEMPLATES_MAX = 10_000
-_templates: dict[tuple[str | bool, ...], _Template] = {}
+_templates = Templates()
 
 
 def _order_frame(
@@ -259,49 +264,24 @@ def _order_frame(
         command.reduce_only,
         command.price is None,
     )
-    template = _templates.get(key)
-    if template is None:
-        template = _make_template(product_of(account_type, instrument), instrument, command, signer)
-        if len(_templates) >= _TEMPLATES_MAX:
-            _templates.clear()
-        _templates[key] = template
+    template = _templates.get(key, lambda: _make_template(account_type, instrument, command, signer))
     price = command.price
-    values = {
+    values: dict[str, str | int] = {
         "id": request_id,
         "newClientOrderId": command.oid,
         "quantity": to_plain(command.amount),
         "price": "" if price is None else to_plain(price),
         "timestamp": timestamp_ms,
     }
-    values["signature"] = signer.sign((template.payload % values).encode())
-    return (template.frame % values).encode()
+    return template.fill(values, signer)
 
 
-def _make_template(product: Product, instrument: Instrument, command: ev.Submit, signer: Signer) -> _Template:
-    """Build one create in the general way, then put places where its changing values stand."""
-    fixed: dict[str, str | int] = {
-        **order_params(product, instrument, command),
-        "apiKey": signer.api_key,
-        "recvWindow": RECV_WINDOW_MS,
-        "timestamp": 0,
-    }
-    payload = "&".join(
-        f"{name}=%({name})s" if name in _CHANGING else f"{name}={_literal(str(fixed[name]))}"
-        for name in sorted(fixed)
-    )
-    fields = ",".join(f'"{name}":{_place(name, value)}' for name, value in fixed.items())
-    frame = f'{{"id":"%(id)s","method":"order.place","params":{{{fields},"signature":"%(signature)s"}}}}'
-    return _Template(payload, frame)
-
-
-def _place(name: str, value: str | int) -> str:
-    if name == "timestamp":
-        return "%(timestamp)d"
-    return f'"%({name})s"' if name in _CHANGING else _literal(_encode(value).decode())
-
-
-def _literal(text: str) -> str:
-    return text.replace("%", "%%")
+def _make_template(
+    account_type: AccountType, instrument: Instrument, command: ev.Submit, signer: Signer
+) -> SignedTemplate:
+    params: Mapping[str, str | int] = order_params(product_of(account_type, instrument), instrument, command)
+    stamp: Mapping[str, str | int] = {"apiKey": signer.api_key, "recvWindow": RECV_WINDOW_MS, "timestamp": 0}
+    return signed_template("order.place", {**params, **stamp}, _CHANGING)
 
 
 def _with_integer_id(params: Params) -> Mapping[str, str | int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nexustrader.constants import AccountType
-from nexustrader.exchange.binance.addresses import ADDRESSES
+from nexustrader.exchange.binance.addresses import ADDRESSES, Addresses
 
 EXCHANGE_ID = "binance"
 
@@ -66,36 +66,21 @@ class BinanceAccountType(AccountType):
         return self is BinanceAccountType.PORTFOLIO_MARGIN
 
     @property
-    def is_testnet(self) -> bool:
-        return self.value.endswith("_TESTNET")
-
-    @property
-    def is_mock(self) -> bool:
-        return self.value.endswith("_MOCK")
-
-    @property
-    def is_linear_mock(self) -> bool:
-        return self is BinanceAccountType.LINEAR_MOCK
-
-    @property
-    def is_inverse_mock(self) -> bool:
-        return self is BinanceAccountType.INVERSE_MOCK
-
-    @property
-    def is_spot_mock(self) -> bool:
-        return self is BinanceAccountType.SPOT_MOCK
+    def addresses(self) -> Addresses | None:
+        """None for a mock, which has no venue behind it."""
+        return ADDRESSES.get(self.value)
 
     @property
     def base_url(self) -> str | None:
-        """REST address; None for a mock, which has no venue behind it."""
-        return ADDRESSES[self.value].rest if self.value in ADDRESSES else None
+        """Address of REST."""
+        return self.addresses.rest if self.addresses else None
 
     @property
     def ws_url(self) -> str | None:
         """Address of the market and user streams, to be joined with a route."""
-        return ADDRESSES[self.value].stream if self.value in ADDRESSES else None
+        return self.addresses.stream if self.addresses else None
 
     @property
     def ws_order_url(self) -> str | None:
-        """Address of the order socket; None where the venue has none."""
-        return ADDRESSES[self.value].trade if self.value in ADDRESSES else None
+        """Address of the order socket; None also where the venue has none."""
+        return self.addresses.trade if self.addresses else None

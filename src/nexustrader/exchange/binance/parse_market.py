@@ -12,7 +12,7 @@ from nexustrader.domain.instrument import Instrument
 from nexustrader.error import KlineSupportedError, SubscriptionError, WireError
 from nexustrader.exchange.binance import wire
 from nexustrader.exchange.binance.quirks import product_of, public_product
-from nexustrader.exchange.binance.spec import BOOK_DEPTHS, BOOK_LEVELS, EXCHANGE, SPEC, Product
+from nexustrader.exchange.binance.spec import BOOK_DEPTHS, BOOK_LEVELS, EXCHANGE, Product
 from nexustrader.market.subscriptions import Stream
 from nexustrader.schema import (
     BookL1,
@@ -50,20 +50,9 @@ _read_tickers = reader(list[wire.Ticker24h], "the 24 h tickers", lax=True)
 
 # -- topics ---------------------------------------------------------------------------------------------
 
-_TOPIC_PREFIX = SPEC.topic_prefix
-_TOPIC_START = len(_TOPIC_PREFIX)
-
 
 def topic_of(raw: bytes) -> str | None:
     """The topic of a combined-stream frame; None for other objects. Raises WireError for all else."""
-    if raw.startswith(_TOPIC_PREFIX):
-        try:
-            topic = raw[_TOPIC_START : raw.index(b'"', _TOPIC_START)].decode()
-        except ValueError:  # no end, or not UTF-8: the full decode says what is wrong
-            pass
-        else:
-            if "\\" not in topic:
-                return topic
     return _read_head(raw).stream
 
 

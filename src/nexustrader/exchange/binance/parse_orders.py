@@ -178,7 +178,11 @@ def parse_order_reply(
         kind = EventKind.AMENDED
     event = _event(origin, row, kind, Source.ACK, timestamp, command.oid)
     if isinstance(command, ev.Submit):
-        return tuple(_created(command, row, state, event))
+        facts = _created(command, row, state, event)
+        # Replies of futures tell no prices: what they executed is left to the stream, which does. An order would be
+        # told as filled at 0, and an inverse position could not be put right later.
+        unpriced = event.filled and event.average is None
+        return (next(facts),) if unpriced else tuple(facts)
     # An amendment below the filled amount ends the order.
     return (event, replace(event, kind=ending)) if ending not in (None, kind) else (event,)
 

@@ -19,6 +19,7 @@ NOT_FOUND = "-2013"
 
 _read_anything = reader(msgspec.Raw, "a reply")
 _read_complaint = reader(wire.Complaint, "a reply")
+_read_items = reader(list[msgspec.Raw], "the reply to a batch")
 _read_envelope = reader(wire.WsEnvelope, "a frame")
 _read_error = reader(wire.WsError, "an error")
 _read_limit_data = reader(wire.LimitData, "the limit data")
@@ -88,6 +89,11 @@ def _retry_after_ms(headers: Mapping[str, str], text: str, now_ms: int) -> int |
     if banned is not None:
         return min(max(0, int(banned[1]) - now_ms), RETRY_AFTER_MS_MAX)
     return None
+
+
+def parse_batch_reply(body: bytes) -> list[Reply]:
+    """Each item is an order or a complaint. Raises WireError."""
+    return [parse_rest_reply(200, {}, bytes(item), 0) for item in _read_items(body)]
 
 
 def used_limits(headers: Mapping[str, str]) -> Iterator[tuple[str, int, int]]:

@@ -83,6 +83,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     post_only: Mapping[str, str]  # parameters that make an order post-only
     response_type: str
     order_weight: int
+    batch_max: int = 1  # creates in one request
     order_places: int = 1  # that a create takes in the order-count limit ...
     places_by_effect: Mapping[str, int] = {}  # ... and with one of these `sideEffectType`
     cancel_weight: int = 1
@@ -219,6 +220,7 @@ USD_M = Product(
         "TAKE_PROFIT_MARKET": OrderType.TAKE_PROFIT_MARKET,
     },
     post_only={"type": "LIMIT", "timeInForce": "GTX"},
+    batch_max=5,
     response_type="RESULT",  # final for MARKET, IOC and FOK; trade ids come by the stream only
     order_weight=0,
     cancel_all="allOpenOrders",
@@ -254,12 +256,19 @@ PM_UM = replace(
     USD_M,
     root="/papi/v1/um",
     order_weight=1,
+    batch_max=1,
     fills_by_order=False,
     algo=AlgoPaths("/papi/v1/um/algo/order", "/papi/v1/um/algo/algoOrder", "/papi/v1/um/algo/openAlgoOrders"),
 )
 
 PM_CM = replace(
-    COIN_M, root="/papi/v1/cm", order_weight=1, fills_weights=(20, 20), fills_by_order=False, algo=None
+    COIN_M,
+    root="/papi/v1/cm",
+    order_weight=1,
+    batch_max=1,
+    fills_weights=(20, 20),
+    fills_by_order=False,
+    algo=None,
 )
 
 # -- accounts -------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from nexustrader.exchange.binance.constants import BinanceAccountType
 from nexustrader.exchange.binance.quirks import account_of
 from nexustrader.exchange.binance.spec import SPEC
 from nexustrader.venue.defaults import VenueDefaults
-from nexustrader.venue.spec import Endpoints, RateLimit, Request, UserStreamKind, Venue
+from nexustrader.venue.spec import Endpoints, Venue
 
 
 class BinanceVenue(VenueDefaults):
@@ -41,23 +41,12 @@ class BinanceVenue(VenueDefaults):
         account_of(account_type)
         return Endpoints(*ADDRESSES[account_type.value])
 
-    def rate_limits(self, account_type: AccountType) -> tuple[RateLimit, ...]:
-        return account_of(account_type).limits
-
-    def user_stream(self, account_type: AccountType) -> UserStreamKind:
-        return account_of(account_type).stream
-
-    def server_time_request(self, account_type: AccountType) -> Request:
-        return account_of(account_type).server_time
-
-    def balances_request(self, account_type: AccountType) -> Request:
-        return account_of(account_type).balances
-
-    def positions_requests(self, account_type: AccountType) -> tuple[Request, ...]:
-        return account_of(account_type).positions
-
-    def position_mode_request(self, account_type: AccountType) -> Request | None:
-        return account_of(account_type).position_mode
+    rate_limits = staticmethod(lambda account_type: account_of(account_type).limits)
+    user_stream = staticmethod(lambda account_type: account_of(account_type).stream)
+    server_time_request = staticmethod(lambda account_type: account_of(account_type).server_time)
+    balances_request = staticmethod(lambda account_type: account_of(account_type).balances)
+    positions_requests = staticmethod(lambda account_type: account_of(account_type).positions)
+    position_mode_request = staticmethod(lambda account_type: account_of(account_type).position_mode)
 
     key_of = staticmethod(quirks.key_of)
     setting_request = staticmethod(settings.setting_request)
@@ -83,6 +72,9 @@ class BinanceVenue(VenueDefaults):
     decoder = staticmethod(parse_market.decoder)
 
     order_request = staticmethod(build.order_request)
+    batch_max = staticmethod(build.batch_max)
+    batch_request = staticmethod(build.batch_request)
+    parse_batch_reply = staticmethod(parse_replies.parse_batch_reply)
     cancel_request = staticmethod(build.cancel_request)
     amend_request = staticmethod(build.amend_request)
     cancel_all_request = staticmethod(build.cancel_all_request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -155,6 +155,20 @@ def _unusable(command: ev.Submit | ev.Cancel | ev.Amend, reason: str) -> OrderEr
 def order_request(_account_type: AccountType, instrument: Instrument, command: ev.Submit) -> Request:
     pool = product_of(instrument).pool
     return post("/v5/order/create", order_body(instrument, command), orders=1, pool=pool)
+
+
+def batch_max(account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
+    del account_type, kind  # the instrument says all
+    return product_of(instrument).batch_max
+
+
+def batch_request(account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]) -> Request:
+    del account_type  # the instruments say all
+    product = product_of(orders[0][0])
+    bodies = [order_body(instrument, command) for instrument, command in orders]
+    body = _encode({"category": product.category, "request": bodies})
+    path, count = "/v5/order/create-batch", len(bodies)
+    return Request("POST", path, (), Security.SIGNED, orders=count, pool=product.pool, body=body)
 
 
 def cancel_request(_account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:

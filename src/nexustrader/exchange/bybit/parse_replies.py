@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from nexustrader.error import WireError
 from nexustrader.exchange.bybit import errors, wire
 from nexustrader.venue.spec import Reply, WsReply
@@ -14,6 +16,8 @@ TEXT_CHARS_MAX = 300
 RETRY_AFTER_MS_MAX = 3_600_000
 
 _read_envelope = reader(wire.Envelope, "a reply")
+_encode = msgspec.json.Encoder().encode
+_read_batch = reader(wire.Batch, "the reply to a batch")
 _read_head = reader(wire.Head, "a frame")
 _read_topics = reader(wire.Topics, "the topics of an ack")
 
@@ -36,6 +40,18 @@ def parse_rest_reply(status: int, headers: Mapping[str, str], body: bytes, now_m
         return Reply(is_good, status, None if is_good else f"HTTP {status}", text, body)
     wait = _retry_after_ms(headers, envelope.time or now_ms)
     return _refusal(status, _refined(envelope.retCode, text), text, body, wait)
+
+
+def parse_batch_reply(body: bytes) -> list[Reply]:
+    """The envelope says how each ended, beside the list of what was made. Raises WireError."""
+    batch = _read_batch(body)
+    ends, made = batch.retExtInfo.rows, batch.result.rows
+    if len(ends) != len(made):
+        raise WireError(f"{len(ends)} ends of {len(made)} orders. Nothing is concluded from it")
+    return [
+        parse_rest_reply(HTTP_OK, {}, _encode({"retCode": end.code, "retMsg": end.msg, "result": one}), 0)
+        for end, one in zip(ends, made, strict=True)
+    ]
 
 
 def _refusal(status: int, code: str, text: str, body: bytes, wait: int | None) -> Reply:

@@ -43,6 +43,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     category: str
     instrument_type: InstrumentType
     orders_per_s: int
+    batch_max: int = 20  # creates in one request
     fees: tuple[str, str]  # maker and taker of an account without discounts; the real ones are per account
     topics: Mapping[DataType, str]
     intervals: Mapping[str, str]  # ours -> the venue's
@@ -77,6 +78,7 @@ SPOT = Product(
     category="spot",
     instrument_type=InstrumentType.SPOT,
     orders_per_s=20,
+    batch_max=10,
     fees=("0.001", "0.001"),
     topics=_TOPICS,
     intervals=_INTERVALS,

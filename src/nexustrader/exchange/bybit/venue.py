@@ -64,6 +64,9 @@ class BybitVenue(VenueDefaults):
     next_page = staticmethod(build_queries.next_page)
 
     order_request = staticmethod(build.order_request)
+    batch_max = staticmethod(build.batch_max)
+    batch_request = staticmethod(build.batch_request)
+    parse_batch_reply = staticmethod(replies.parse_batch_reply)
     cancel_request = staticmethod(build.cancel_request)
     amend_request = staticmethod(build.amend_request)
     cancel_all_request = staticmethod(build.cancel_all_request)

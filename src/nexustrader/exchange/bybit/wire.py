@@ -43,6 +43,26 @@ def millis(text: str) -> int:
 # -- sockets --------------------------------------------------------------------------------------------
 
 
+class BatchEnd(msgspec.Struct):
+    code: int
+    msg: str = ""
+
+
+class BatchEnds(msgspec.Struct, rename={"rows": "list"}):
+    rows: list[BatchEnd]
+
+
+class BatchMade(msgspec.Struct, rename={"rows": "list"}):
+    rows: list[msgspec.Raw]
+
+
+class Batch(msgspec.Struct):
+    """The answer to several creates: two lists of one length."""
+
+    result: BatchMade
+    retExtInfo: BatchEnds
+
+
 class Head(msgspec.Struct):
     """What tells frames apart, on each of the sockets: data have a topic, acks and pongs an operation."""
 

@@ -45,9 +45,15 @@ class Case:
     def emulate(self, clock: Clock, entropy: Entropy, api_key: str, secret: str) -> EmulatedVenue:
         raise NotImplementedError
 
+    def name_of(self, symbol: str) -> str:
+        """Our symbol of one of the venue's."""
+        return f"{symbol}{self.suffix}"
+
     @property
     def place(self) -> Place:
-        return Place(self.venue, self.account_type, self.public_type, self.product, self.symbols, self.suffix)
+        return Place(
+            self.venue, self.account_type, self.public_type, self.product, self.symbols, self.name_of
+        )
 
     @pytest.fixture(autouse=True)
     def credentials(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

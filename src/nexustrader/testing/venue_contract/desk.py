@@ -47,7 +47,7 @@ TAKEN = (
 
 
 class Place:
-    """What is traded where, in the words of both sides. Symbols are the venue's; `suffix` makes ours of them."""
+    """What is traded where, in the words of both sides. Symbols are the venue's; `name_of` makes ours of them."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Place:
         public_type: AccountType,
         product: str,
         symbols: tuple[str, ...],
-        suffix: str,
+        name_of: Callable[[str], str],
     ) -> None:
         self.venue = venue
         self.exchange: ExchangeType = venue.spec.exchange
@@ -64,7 +64,7 @@ class Place:
         self.public_type = public_type
         self.product = product
         self.symbols = symbols
-        self.suffix = suffix
+        self.name_of = name_of
         self.account = account_key(self.exchange, account_type, None)
 
     @property
@@ -75,7 +75,7 @@ class Place:
     @property
     def symbol(self) -> str:
         """Ours of the same."""
-        return f"{self.native}{self.suffix}"
+        return self.name_of(self.native)
 
 
 class Scribe(Strategy):
@@ -425,7 +425,7 @@ class Desk:
         ]
         if doubts:
             return (f"in doubt: {', '.join(doubts)}",)
-        return compare(self.engine.books(self.place.account), self.truth(), self.place.suffix).differences
+        return compare(self.engine.books(self.place.account), self.truth(), self.place.name_of).differences
 
     def check_health(self) -> None:
         """Nothing of the engine, of the strategy and of the venue itself has gone wrong on the way."""

@@ -138,14 +138,15 @@ class Orders(Case):
     @on_desk()
     async def test_positions_and_balances_that_were_there_before_are_known(self, desk: Desk) -> None:
         place, venue = desk.place, desk.venue
-        for side, amount in (("BUY", "0.03"), ("SELL", "0.01")):
+        for side, times in (("BUY", 3), ("SELL", 1)):
+            amount = str(desk.amount * times)
             venue.inject("manual_order", product=place.product, symbol=place.native, side=side, amount=amount)
         await desk.start()
         await desk.agrees()
         position = desk.core.portfolio.positions()
         held = sum((p.signed_amount for k, p in position.items() if k.account == place.account), Decimal(0))
         if self.can(desk).reduces_only:  # spot has no positions
-            assert held == desk.position() == Decimal("0.02")
+            assert held == desk.position() == desk.amount * 2
 
     @on_desk()
     async def test_trades_by_hand_move_positions_and_balances_and_leave_our_orders_alone(
@@ -156,7 +157,7 @@ class Orders(Case):
         await desk.accepted(oid)
         place = desk.place
         desk.venue.inject(
-            "manual_order", product=place.product, symbol=place.native, side="BUY", amount="0.02"
+            "manual_order", product=place.product, symbol=place.native, side="BUY", amount=str(desk.amount)
         )
         await desk.agrees()
         assert desk.state(oid).is_open

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 import pytest
 
@@ -16,6 +14,7 @@ from nexustrader.testing.venue_contract.desk import BUY, SELL, Desk
 from nexustrader.venue.capabilities import capability
 
 FAR_BEYOND = 10  # times the price: no venue takes that
+BEYOND_ALL = 1_000_000  # times the usual amount
 UNHEARD_OF = -987_654
 
 
@@ -58,10 +57,8 @@ class Refusals(Case):
         self, desk: Desk, ws: bool
     ) -> None:
         await desk.start()
-        money = sum(Decimal(b["wallet"]) for b in desk.truth()["balances"].values())
-        amount = (money * 100 / desk.bid).quantize(Decimal(1))
-        limit = desk.instrument.max_amount
-        amount = amount if limit is None else min(amount, limit)
+        most = desk.instrument.max_amount
+        amount = desk.amount * BEYOND_ALL if most is None else most
         oid = desk.rest(amount=amount, ws=ws and desk.has_order_socket)
         _failed(await desk.closed(oid))
         await desk.agrees()
@@ -106,10 +103,12 @@ class Refusals(Case):
     async def test_a_refusal_with_a_code_that_nobody_knows_concludes_nothing(self, desk: Desk) -> None:
         await desk.start()
         desk.venue.inject("http_status_after", on="order.place", code=UNHEARD_OF, msg="What?", status=400)
+        desk.venue.inject("drop_event", count=1)
         oid = desk.rest()
         state = await desk.accepted(oid)  # the venue was asked, and has it
         assert state.is_open
         await desk.agrees()
+        assert "failed" not in desk.strategy.told(oid)
 
     @on_desk(takes_s=40)
     async def test_a_refusal_with_an_unknown_code_that_was_one_is_found_out(self, desk: Desk) -> None:

@@ -50,7 +50,7 @@ class Streams(Case):
         """What may be wanted besides the quotes that the desk lives by."""
         can = self._can(desk)
         return [
-            Stream(kind, f"{native}{desk.place.suffix}", detail)
+            Stream(kind, desk.place.name_of(native), detail)
             for native in desk.place.symbols
             for kind, details in can.streams.items()
             for detail in details[:3]

@@ -101,8 +101,12 @@ def position(view: PositionView) -> Body:
     body = encode_usdm_account.position_v2(view)
     for name in ("maxNotionalValue", "notional", "isolatedWallet"):
         del body[name]
-    worth = in_base(view.listing, view.amount, view.mark)
-    return {**body, "maxQty": MAX_CONTRACTS, "notionalValue": short(eight(worth))}
+    return {**body, "maxQty": MAX_CONTRACTS}
+
+
+def worth(view: PositionView) -> str:
+    """What a position is worth at the mark, in the coin."""
+    return short(eight(in_base(view.listing, view.amount, view.mark)))
 
 
 def cost_in_base(record: OrderRecord) -> Decimal:

@@ -83,12 +83,12 @@ def usdm_account_v3(call: Call) -> object:
 
 def position_risk_v2(call: Call) -> object:
     """Positions of one or of every symbol."""
-    return [encode_usdm_account.position_v2(view) for view in _positions(call, active=False)]
+    return [encode_usdm_account.position_v2(view) for view in positions_of(call, active=False)]
 
 
 def position_risk_v3(call: Call) -> object:
     """Positions that are not flat or have open orders."""
-    return [encode_usdm_account.position_v3(view) for view in _positions(call, active=True)]
+    return [encode_usdm_account.position_v3(view) for view in positions_of(call, active=True)]
 
 
 def coinm_balance(call: Call) -> object:
@@ -98,9 +98,14 @@ def coinm_balance(call: Call) -> object:
 
 def coinm_position_risk(call: Call) -> object:
     """Positions of every contract, or of those of one pair or one coin."""
+    return [encode_coinm.position(view) for view in coinm_positions(call)]
+
+
+def coinm_positions(call: Call) -> list[PositionView]:
+    """The positions that a request for contracts asks for."""
     pair, coin = call.params.get("pair"), call.params.get("marginAsset")
     return [
-        encode_coinm.position(view)
+        view
         for view in _view(call).positions(active=False)
         if pair in {None, pair_of(view.listing)} and coin in {None, view.listing.settle}
     ]
@@ -182,7 +187,7 @@ def symbol_config(call: Call) -> object:
             "leverage": int(view.leverage),
             "maxNotionalValue": NOTIONAL_MAX,
         }
-        for view in _positions(call, active=False)
+        for view in positions_of(call, active=False)
     ]
 
 
@@ -217,7 +222,8 @@ def _view(call: Call) -> FuturesView:
     return FuturesView(call.owner, call.product.markets, call.product.name)
 
 
-def _positions(call: Call, *, active: bool) -> list[PositionView]:
+def positions_of(call: Call, *, active: bool) -> list[PositionView]:
+    """The positions that a request asks for."""
     view = _view(call)
     if not call.params.get("symbol"):
         return view.positions(active=active)

@@ -25,7 +25,7 @@ WORKING_TYPES = ("CONTRACT_PRICE", "MARK_PRICE")
 def place(call: Call) -> object:
     """Takes an order that waits for a price."""
     request = _request(call)
-    call.product.limiter.charge_order(call.owner.name, call.now_ms)
+    call.limiter.charge_order(call.owner.name, call.now_ms)
     if sum(record.is_apart for record in call.product.trading.open_orders(call.owner)) >= HELD_MAX:
         raise refusal(-4045)
     return encode_algo.new_order(call.product.held.place(call.owner, request))

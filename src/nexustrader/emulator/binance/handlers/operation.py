@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from nexustrader.emulator.binance.limits import Limiter
 from nexustrader.emulator.binance.product import BinanceProduct
 from nexustrader.emulator.faults import HANDLING, Fault
 from nexustrader.emulator.orders.accounts import Account
@@ -26,6 +27,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     params: Params
     now_ms: int
     account: Account | None = None
+    limiter: Limiter
     about: Mapping[str, str | None] = {}
     past: Past | None = None  # what queries see instead of the present
 
@@ -49,7 +51,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One thing the venue does on request.
 
     `name` is what faults call it. `is_order` counts against the order limits; `free` returns the weight when the
-    request succeeds (spot orders).
+    request succeeds (spot orders). `product` is the one meant where a path could mean several.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     weight: int | Callable[[Params], int] = 1
     is_order: bool = False
     free: bool = False
+    product: str = ""
 
     def weight_of(self, params: Params) -> int:
         """The request's weight."""

@@ -26,7 +26,7 @@ def place(call: Call) -> object:
     """Places an order; the reply holds as much of it as was asked for."""
     parse = requests.spot_order if call.product.name == SPOT else requests.usdm_order
     request = parse(call.params, call.product.listings)
-    call.product.limiter.charge_order(call.owner.name, call.now_ms)
+    call.limiter.charge_order(call.owner.name, call.now_ms)
     if request.trigger is not None:
         record, may_ack = call.product.held.place(call.owner, request), True
     else:
@@ -88,7 +88,7 @@ def modify(call: Call) -> object:
     price, amount = requests.decimal(params, "price"), requests.decimal(params, "quantity")
     assert price is not None
     assert amount is not None
-    call.product.limiter.charge_order(call.owner.name, call.now_ms)
+    call.limiter.charge_order(call.owner.name, call.now_ms)
     call.product.mishaps.before_change(call, record)
     call.product.trading.modify(call.owner, record, price, amount)
     modify_id = requests.integer(params, "modifyId")

@@ -54,15 +54,6 @@ def end(record: OrderRecord) -> tuple[str, str]:
     return _ENDS["POST_ONLY"] if record.cancel_reason == "POST_ONLY" else _BY_USER
 
 
-def end_word(record: OrderRecord) -> str:
-    """What a client can tell of an order's end: cancelled, expired, or refused after it was taken."""
-    cancel_type, reason = end(record)
-    if reason == "EC_PostOnlyWillTakeLiquidity" and not record.sim.filled:
-        return "REJECTED"
-    is_wanted = cancel_type != "UNKNOWN" or reason == "EC_PostOnlyWillTakeLiquidity"
-    return "CANCELED" if is_wanted and not (record.is_held and cancel_type != "CancelByUser") else "EXPIRED"
-
-
 def left(record: OrderRecord) -> Decimal:
     """What may still execute."""
     return record.amount - record.filled if record.is_open else ZERO
@@ -95,7 +86,7 @@ def order(record: OrderRecord) -> Body:
         "rejectReason": reject_reason,
         "avgPrice": price(_average(record)),
         "leavesQty": text(unfilled),
-        "leavesValue": money(_value(record, unfilled, shown)),
+        "leavesValue": money(record_value(record, unfilled, shown)),
         "cumExecQty": text(record.filled),
         "cumExecValue": money(_cost(record)),
         "cumExecFee": money(sum((one.fee for one in record.executions), ZERO)),
@@ -161,7 +152,7 @@ def execution(record: OrderRecord, fill: Execution, mark: Decimal, sequence: int
         "orderType": "Market" if record.type == CLOSE_OUT else record.type,
         "stopOrderType": record.terms.get("stopOrderType", "UNKNOWN"),
         "execFee": money(fill.fee),
-        "execId": ids.trade_id(listing.product, record.symbol, fill.trade_id),
+        "execId": ids.execution_id(listing.product, record.symbol, fill.trade_id, is_maker=fill.is_maker),
         "execPrice": text(fill.price),
         "execQty": text(fill.amount),
         "execType": _EXECUTION_TYPES.get(record.client_id[:3], "BustTrade")
@@ -268,10 +259,6 @@ def record_value(record: OrderRecord, amount: Decimal, at: Decimal) -> Decimal:
     if record.listing.kind != "inverse":
         return amount * at
     return amount / at if at else ZERO
-
-
-def _value(record: OrderRecord, amount: Decimal, at: Decimal) -> Decimal:
-    return record_value(record, amount, at)
 
 
 def _cost(record: OrderRecord) -> Decimal:

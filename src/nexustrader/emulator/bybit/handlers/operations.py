@@ -8,9 +8,11 @@ from nexustrader.emulator.bybit.handlers.operation import Operation
 _PLACE = Operation(name="order.place", handler=orders.create)
 _MODIFY = Operation(name="order.modify", handler=orders.amend)
 _CANCEL = Operation(name="order.cancel", handler=orders.cancel)
-_PLACE_BATCH = Operation(name="order.placeBatch", handler=orders.batch(orders.create, with_time=True))
-_MODIFY_BATCH = Operation(name="order.modifyBatch", handler=orders.batch(orders.amend))
-_CANCEL_BATCH = Operation(name="order.cancelBatch", handler=orders.batch(orders.cancel))
+_PLACE_BATCH = Operation(
+    name="order.placeBatch", handler=orders.batch(orders.create, "order.place", with_time=True)
+)
+_MODIFY_BATCH = Operation(name="order.modifyBatch", handler=orders.batch(orders.amend, "order.modify"))
+_CANCEL_BATCH = Operation(name="order.cancelBatch", handler=orders.batch(orders.cancel, "order.cancel"))
 
 # The operation of one order that a batch is many of.
 ONE_OF = {

@@ -94,18 +94,22 @@ def cancel_all(call: Call) -> Body:
     return {"list": canceled, "success": "1"}
 
 
-def batch(handler: Callable[[Call], Body], *, with_time: bool = False) -> Callable[[Call], Answered]:
-    """Carries out the orders of a batch one by one; each has a code of its own."""
+def batch(
+    handler: Callable[[Call], Body], name: str, *, with_time: bool = False
+) -> Callable[[Call], Answered]:
+    """Carries out the orders of a batch one by one; each has a code of its own, and counts as one `name`."""
 
     def carry_out(call: Call) -> Answered:
         category = read.category(call.params)
         if not 1 <= len(call.items) <= BATCH_MAX.get(category, OTHER_BATCH_MAX):
             raise bad("request has too few or too many orders")
         rows, codes = [], []
-        for item in call.items:
+        for number, item in enumerate(call.items):
             params = {**item, "category": category}
             row: Body = {"category": category, "symbol": item.get("symbol", "")}
             try:
+                if number:  # the first one was counted as the request
+                    call.venue.limiter.charge(call.owner.name, name, category, call.now_ms)
                 about = {**call.about, "symbol": item.get("symbol"), "client_id": item.get("orderLinkId")}
                 done = handler(msgspec.structs.replace(call, params=params, items=(), about=about))
                 code: Body = {"code": 0, "msg": "OK"}

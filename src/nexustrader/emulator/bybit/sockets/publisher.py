@@ -11,38 +11,22 @@ from nexustrader.emulator.bybit.encode import market as words
 from nexustrader.emulator.bybit.sockets.hub import Hub, TopicStream
 from nexustrader.emulator.bybit.sockets.topics import KLINE, PRICE_LIMIT, TICKERS, TRADES
 from nexustrader.emulator.market.market import DepthUpdate, Market, PublicTrade
+from nexustrader.emulator.market.publishing import MarketPublisher
 from nexustrader.emulator.market.streams import Listener
-from nexustrader.kernel.ports import Clock, TimerHandle
+from nexustrader.kernel.ports import Clock
 
 Body = dict[str, object]
-
-NS_PER_MS = 1_000_000
 
 encode = msgspec.json.encode
 
 
-class Publisher:
+class Publisher(MarketPublisher):
     """The audience of all markets of one category. Nothing is encoded for nobody."""
 
     def __init__(self, hub: Hub, markets: Mapping[str, Market], clock: Clock, push_ms: int) -> None:
+        super().__init__(markets, clock, push_ms)
         self._hub = hub
-        self._markets = markets
-        self._clock = clock
-        self._push_ms = push_ms
-        self._timer: TimerHandle | None = None
         hub.on_joined = self._begin_ticker
-        for market in markets.values():
-            market.audience = self
-
-    def start(self) -> None:
-        """Begins to push the topics that have a cadence."""
-        self._tick()
-
-    def stop(self) -> None:
-        """Stops pushing them."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # -- as it happens ------------------------------------------------------------------------------------
 
@@ -70,8 +54,7 @@ class Publisher:
 
     # -- at a cadence -------------------------------------------------------------------------------------
 
-    def _tick(self) -> None:
-        now_ms = self._clock.timestamp_ms()
+    def _push_due(self, now_ms: int) -> None:
         for book in list(self._hub.books.values()):
             book.push_changes(now_ms)
         for stream in list(self._hub.others.values()):
@@ -85,7 +68,6 @@ class Publisher:
             elif stream.topic.kind == PRICE_LIMIT and stream.is_due(now_ms):
                 data = words.price_limit(market)
                 stream.push(encode({"topic": stream.name, "ts": now_ms, "data": data}))
-        self._timer = self._clock.call_at((now_ms + self._push_ms) * NS_PER_MS, self._tick)
 
     def _push_bars(self, market: Market, stream: TopicStream, now_ms: int) -> None:
         interval = stream.topic.arg
