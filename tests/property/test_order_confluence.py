@@ -31,6 +31,7 @@ class Story(NamedTuple):
     cost: Decimal
     fees: dict[str, Decimal]
     final_amount: Decimal
+    eid: str | None = None  # the venue's latest id of a triggered order
 
 
 def event(kind: K, timestamp: int, source: Source = Source.STREAM, **fields: object) -> OrderEvent:
@@ -131,6 +132,37 @@ def refused_stories(draw: st.DrawFn) -> Story:
     return Story(amount, tuple(facts), (), Status.REJECTED, Decimal(0), Decimal(0), {}, amount)
 
 
+@st.composite
+def triggered_stories(draw: st.DrawFn) -> Story:
+    """Stories of an order that waited for a price, under an id of that; its trigger may make another order of it."""
+    waiting, live = "algo-5", "77"
+    amount, price = Decimal(draw(st.integers(1, 6))), Decimal(100)
+    facts = [event(K.ACKED, 1000, Source.ACK, eid=waiting, amount=amount)]
+    sources = draw(st.lists(st.sampled_from([Source.STREAM, Source.QUERY]), max_size=2))
+    facts += [event(K.ACCEPTED, 1000, source, eid=waiting, amount=amount) for source in sources]
+    trigger = draw(st.sampled_from([1000, 1001, 1050]))  # the venue may do it in the same millisecond
+    filled, eid, end = Decimal(0), waiting, None
+    if draw(st.booleans()):
+        eid = live
+        facts.append(event(K.ACCEPTED, trigger, eid=live))
+        for number in range(draw(st.integers(0, int(amount)))):
+            fill = Fill(trade_id=f"t{number}", price=price, amount=Decimal(1), timestamp=trigger)
+            facts.append(event(K.FILLED, trigger + number, eid=live, fill=fill))
+            filled += 1
+    else:
+        facts.append(event(K.ACCEPTED, 1000, eid=waiting))
+    if filled < amount:
+        end = draw(st.sampled_from([None, K.CANCELED, K.EXPIRED]))
+    if end is not None:
+        facts.append(event(end, trigger + 10, eid=eid))
+    if eid == live and draw(st.booleans()):
+        facts.append(event(K.ACCEPTED, trigger + 20, Source.QUERY, eid=live))
+    status = Status.FILLED if filled >= amount else Status.PARTIALLY_FILLED if filled else Status.ACCEPTED
+    if end is not None:
+        status = Status.CANCELED if end is K.CANCELED else Status.EXPIRED
+    return Story(amount, tuple(facts), (), status, filled, filled * price, {}, amount, eid)
+
+
 def begin(story: Story) -> OrderState:
     order = apply(
         None,
@@ -139,9 +171,10 @@ def begin(story: Story) -> OrderState:
             account="binance:USD_M_FUTURE",
             symbol=SYMBOL,
             side=OrderSide.BUY,
-            type=OrderType.LIMIT,
+            type=OrderType.LIMIT if story.eid is None else OrderType.STOP_LOSS_LIMIT,
             amount=story.amount,
             price=Decimal(100),
+            trigger_price=None if story.eid is None else Decimal(99),
             timestamp=990,
         ),
     ).order
@@ -184,6 +217,7 @@ def check_end(story: Story, order: OrderState, deltas: list[FillDelta], told: li
     assert order.cost == story.cost
     assert {currency: fee for currency, fee in order.fees if fee} == story.fees
     assert order.amount == story.final_amount
+    assert story.eid in (None, order.eid)
     assert fills_exactly_once([order], [(OID, delta) for delta in deltas], [OID]) == []
     assert sum((delta.cost for delta in deltas), Decimal(0)) == order.cost
     notices = [(OID, one.notice) for one in told]
@@ -193,7 +227,7 @@ def check_end(story: Story, order: OrderState, deltas: list[FillDelta], told: li
 
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
-@given(data=st.data(), story=st.one_of(executed_stories(), refused_stories()))
+@given(data=st.data(), story=st.one_of(executed_stories(), refused_stories(), triggered_stories()))
 def test_any_permutation_and_repetition_of_the_facts_ends_the_same(data: st.DataObject, story: Story) -> None:
     repeated = data.draw(st.lists(st.sampled_from(story.facts), max_size=4))
     arrival = data.draw(st.permutations([*story.facts, *repeated]))

@@ -63,6 +63,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     timestamp: int  # of the latest fact
     is_adopted: bool = False  # known from the venue, not from a Submit of ours
     eid: str | None = None
+    eid_at: int = 0  # venue time of the latest word on a triggered order's `eid`
     reason: str | None = None
 
     status: Status = Status.INITIALIZED
@@ -265,8 +266,8 @@ def _apply_event(order: OrderState, event: OrderEvent) -> Applied:
     is_amended = _take_terms(order, event, changes)
     _take_word(order, event, changes)
     _take_cancel(order, event, changes)
-    if event.eid is not None and (order.eid is None or event.kind is EventKind.AMENDED):
-        changes["eid"] = event.eid  # an amendment may replace the venue's order
+    if event.eid is not None:
+        _take_eid(order, event, event.eid, changes)
     if event.timestamp > order.timestamp:
         changes["timestamp"] = event.timestamp
     if not changes:
@@ -376,6 +377,23 @@ def _take_terms(order: OrderState, event: OrderEvent, changes: dict[str, Any]) -
     if is_changed:
         changes["is_amending"] = False  # a query may show the new terms before the stream tells of them
     return is_changed or (is_amendment and order.is_amending)
+
+
+def _take_eid(order: OrderState, event: OrderEvent, eid: str, changes: dict[str, Any]) -> None:
+    """Take the venue's id: the first one, unless the venue has made another order of it.
+
+    An amendment may do so, and a trigger.
+    Race: what was said before a trigger may arrive after what is said since. The venue's time decides; of two ids
+    at one time the one that sorts first stays, so that the arrival never does.
+    """
+    if not order.type.is_triggered:
+        if order.eid is None or event.kind is EventKind.AMENDED:
+            changes["eid"] = eid
+        return
+    if order.eid is None or event.timestamp > order.eid_at:
+        changes["eid"], changes["eid_at"] = eid, event.timestamp
+    elif event.timestamp == order.eid_at and eid < order.eid:
+        changes["eid"] = eid
 
 
 def _take_word(order: OrderState, event: OrderEvent, changes: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ ACCOUNT_QUERIES = (
     "v2/account.position",
 )
 QUERIES = (*ORDER_QUERIES, *ACCOUNT_QUERIES)
-ORDER_EVENTS = ("ORDER_TRADE_UPDATE", "executionReport", "order", "execution")
+ORDER_EVENTS = ("ORDER_TRADE_UPDATE", "ALGO_UPDATE", "executionReport", "order", "execution")
 # What `on` may say instead of one name.
 GROUPS = {"orders": COMMANDS, "queries": QUERIES, "accounts": ACCOUNT_QUERIES}
 

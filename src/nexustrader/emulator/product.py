@@ -9,6 +9,7 @@ from nexustrader.emulator.faults import FaultPlan
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account, Accounts
+from nexustrader.emulator.orders.held import HeldOrders
 from nexustrader.emulator.orders.mishaps import Mishaps
 from nexustrader.emulator.orders.past import History
 from nexustrader.emulator.orders.rules import Rules, Voice
@@ -27,6 +28,7 @@ class Product:
     """
 
     trading: Trading
+    held: HeldOrders
     mishaps: Mishaps
     voice: Voice
     user_feed: UserFeed
@@ -77,6 +79,7 @@ class Product:
             on_first_fill,
             self.history,
         )
+        self.held = HeldOrders(self.trading, self.markets)
         self.mishaps = Mishaps(self.trading, self.clock, self.faults)
 
     def new_id(self) -> str:

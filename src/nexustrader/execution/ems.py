@@ -299,14 +299,16 @@ class ExecutionManager:
 
         A venue's own call for this ends the orders of strangers too, and no query can rule out that there are any:
         one may come right after it, and answers may be stale. So each order of ours is cancelled by itself, unless
-        the account was declared to be ours alone and no order of anybody else was ever seen there.
+        the account was declared to be ours alone and no order of anybody else was ever seen there. Nor does that call
+        end orders that wait for a price everywhere.
         """
         if symbol not in self._instruments:
             raise InstrumentError(unknown(symbol))
         if account not in self._ports:
             raise OrderError(f"no private connector for {account}: its orders cannot be cancelled from here")
         states = [s for s in self._oms.open_orders(account) if s.symbol == symbol and not self._is_foreign(s)]
-        if not self._is_alone or self._oms.is_shared(account):
+        waits = any(s.type.is_triggered for s in states)
+        if waits or not self._is_alone or self._oms.is_shared(account):
             for state in states:
                 if not self._underway.has_cancel(state.oid) and state.cancel is not CancelState.ACKED:
                     self.cancel(symbol, state.oid, Route.REST, ws_fallback=True, params={})

@@ -28,7 +28,7 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Route
 from nexustrader.domain.stream import Stream
-from nexustrader.error import Denied, EngineBuildError
+from nexustrader.error import Denied, EngineBuildError, NotSent
 from nexustrader.venue.spec import RateLimit, UserStreamKind, Venue
 
 OID = "17000000000000000001"
@@ -179,7 +179,7 @@ def order_refusal(
         else:
             signer = venue.make_signer(KEY, KEY, KEY)
             venue.order_frame(account_type, instrument, command, "1", signer, 0)
-    except Denied as refused:
+    except (Denied, NotSent) as refused:
         return str(refused)
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexustrader.constants import AccountType
+from nexustrader.constants import AccountType, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.setting import Setting
@@ -38,7 +38,7 @@ class VenueDefaults:
     def parse_depth(self, account_type: AccountType, body: bytes, now_ms: int) -> BookChange:
         raise _no_snapshot(account_type)
 
-    def batch_max(self, account_type: AccountType, instrument: Instrument) -> int:
+    def batch_max(self, account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
         return 1
 
     def batch_request(

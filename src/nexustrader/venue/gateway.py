@@ -205,7 +205,7 @@ class Gateway(Inquiries):
 
     def _batch_of(self, command: ev.Submit) -> tuple[str, int]:
         instrument = self._instrument(command.symbol)
-        return self._venue.order_pool(instrument), self._venue.batch_max(self._type, instrument)
+        return self._venue.order_pool(instrument), self._venue.batch_max(self._type, instrument, command.type)
 
     def _order_request(self, command: ev.Submit, instrument: Instrument) -> Request:
         return self._venue.order_request(self._type, instrument, command)
@@ -275,6 +275,9 @@ class Gateway(Inquiries):
     def _unbuilt(self, command: ev.Command, error: Exception) -> None:
         """End a command of which no request could be made: nothing has left."""
         reason = str(error)
+        if isinstance(error, NotSent):  # it does not go this way, but it may go by another
+            self._finish(command, Conclusion.NOT_SENT, reason)
+            return
         if not isinstance(error, Denied):
             _log.exception(f"{self.account}: a request could not be built")
             reason = f"the request could not be built: {_words(error)}"
@@ -451,13 +454,13 @@ def batched(
 ) -> Iterator[list[ev.Submit]]:
     """Commands in their order, in batches of one pool. `batch_of`: the pool of each, and how many of it go together."""
     batch: list[ev.Submit] = []
-    pool_of_batch = ""
+    kind_of_batch = ("", 0)
     for command in commands:
-        pool, most = batch_of(command)
-        if batch and (pool != pool_of_batch or len(batch) >= most):
+        kind = batch_of(command)
+        if batch and (kind != kind_of_batch or len(batch) >= kind[1]):
             yield batch
             batch = []
-        pool_of_batch = pool
+        kind_of_batch = kind
         batch.append(command)
     if batch:
         yield batch

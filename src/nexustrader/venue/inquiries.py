@@ -56,7 +56,8 @@ class Inquiries:
     async def query_fills(self, symbol: str, oid: str, eid: str | None) -> list[ev.OrderEvent]:
         if eid is None:
             return []
-        fills = await self._fills(self._venue.fills_request(self._type, self._instrument(symbol), eid), oid)
+        request = self._venue.fills_request(self._type, self._instrument(symbol), eid)
+        fills = [] if request is None else await self._fills(request, oid)
         return [fill for fill in fills if fill.eid == eid]  # some venues can be asked for all orders' only
 
     async def query_fills_since(self, symbol: str, since_ms: int) -> list[ev.OrderEvent]:

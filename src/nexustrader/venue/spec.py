@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from nexustrader.constants import AccountType, DataType, ExchangeType, InstrumentType
+from nexustrader.constants import AccountType, DataType, ExchangeType, InstrumentType, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
 from nexustrader.domain.outcome import Conclusion
@@ -230,8 +230,8 @@ class Venue(Protocol):
     def order_request(
         self, account_type: AccountType, instrument: Instrument, command: ev.Submit
     ) -> Request: ...
-    def batch_max(self, account_type: AccountType, instrument: Instrument) -> int:
-        """How many creates of this instrument's pool go in one request; 1: each in its own."""
+    def batch_max(self, account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
+        """How many creates of this kind, in this instrument's pool, go in one request; 1: each in its own."""
 
     def batch_request(
         self, account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]
@@ -266,7 +266,10 @@ class Venue(Protocol):
         signer: Signer,
         timestamp_ms: int,
     ) -> bytes:
-        """The complete signed frame for the order socket. Raises Denied when the venue has no such call."""
+        """The complete signed frame for the order socket.
+
+        Raises Denied for what cannot be sent at all, and NotSent for what has to go by REST.
+        """
 
     def parse_ws_reply(self, raw: bytes) -> WsReply | None:
         """None when the frame is not a reply (a user event, a control frame)."""
@@ -311,7 +314,9 @@ class Venue(Protocol):
     def open_orders_requests(
         self, account_type: AccountType, instrument: Instrument | None
     ) -> tuple[Request, ...]: ...
-    def fills_request(self, account_type: AccountType, instrument: Instrument, eid: str) -> Request: ...
+    def fills_request(self, account_type: AccountType, instrument: Instrument, eid: str) -> Request | None:
+        """None: an order of this id cannot have any."""
+
     def fills_since_request(
         self, account_type: AccountType, instrument: Instrument, since_ms: int
     ) -> Request:

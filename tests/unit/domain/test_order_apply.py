@@ -235,6 +235,22 @@ class TestLife:
         assert order.eid == "1"
         assert after(order, event(K.AMENDED, timestamp=20, price=Decimal(99), eid="3")).eid == "3"
 
+    def test_a_trigger_replaces_it_and_what_was_said_before_the_trigger_does_not_bring_it_back(self) -> None:
+        waiting = event(K.ACCEPTED, 10, eid="algo-5")
+        order = after(
+            submit(type=OrderType.STOP_LOSS_LIMIT, trigger_price=Decimal(99)),
+            waiting,
+            event(K.ACCEPTED, 20, eid="7"),
+            waiting,
+        )
+        assert order.eid == "7"
+        assert after(order, event(K.CANCELED, 10, eid="algo-5")).eid == "7"
+
+    def test_of_two_ids_in_one_millisecond_the_same_stays_whichever_arrives_first(self) -> None:
+        facts = (event(K.ACKED, 10, Source.ACK, eid="algo-5"), event(K.ACCEPTED, 10, eid="7"))
+        for arrival in (facts, facts[::-1]):
+            assert after(submit(type=OrderType.TAKE_PROFIT_MARKET), *arrival).eid == "7"
+
     def test_the_timestamp_is_that_of_the_latest_fact(self) -> None:
         assert after(submit(), event(K.ACCEPTED, 20), event(K.ACKED, 15)).timestamp == 20
 

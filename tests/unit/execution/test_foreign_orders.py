@@ -120,6 +120,15 @@ async def test_an_account_declared_to_be_ours_alone_is_cancelled_by_one_command(
 
 
 @with_options(is_alone=True)
+async def test_with_an_order_that_waits_for_a_price_each_is_cancelled_by_itself(desk: Desk) -> None:
+    waiting = desk.create(type=OrderType.STOP_LOSS_LIMIT, trigger_price=Decimal(30_100))
+    desk.ems.cancel_all(ACCOUNT, SYMBOL)
+    command = desk.venue.commands[-1]
+    assert isinstance(command, ev.Cancel)
+    assert (command.oid, command.is_triggered) == (waiting, True)
+
+
+@with_options(is_alone=True)
 async def test_a_stranger_seen_on_the_account_refutes_the_declaration(desk: Desk) -> None:
     oid = await live(desk)
     desk.on_order_event(theirs(desk))

@@ -104,6 +104,21 @@ async def test_an_order_that_makes_no_request_fails_alone(a: Account) -> None:
     ]
 
 
+@account_test
+async def test_orders_that_wait_for_a_price_go_alone_between_the_others(a: Account) -> None:
+    asked: list[str] = []
+
+    def answer(_method: str, url: str) -> Any:
+        asked.append(urlsplit(url).path.rpartition("/")[2])
+        return http(200, json.dumps([MADE, MADE]).encode())
+
+    a.orders = answer
+    stop = {"type": OrderType.STOP_LOSS_MARKET, "price": None, "trigger_price": Decimal(29_000)}
+    a.gateway.submit_batch([command(n, **(stop if n in (2, 3) else {})) for n in range(6)])
+    await asyncio.sleep(0.1)
+    assert sorted(asked) == ["algoOrder", "algoOrder", "batchOrders", "batchOrders"]
+
+
 def test_batches_keep_the_order_and_part_at_pools_and_sizes() -> None:
     pools = {"0": "a", "1": "a", "2": "a", "3": "b", "4": "a"}
     found = batched([command(n) for n in range(5)], lambda c: (pools[c.oid[-1]], 2))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from memory_transport import answers
-from nexustrader.domain.outcome import Conclusion, Route
+from nexustrader.constants import OrderType
+from nexustrader.domain.outcome import CommandKind, Conclusion, Route
 from nexustrader.error import NotSent, OutcomeUnknown
 from nexustrader.exchange.binance import VENUE
+from nexustrader.execution.outcome import Step, next_step
 from nexustrader.venue.session import RestSession
 from nexustrader.venue.transport import HttpAnswer
 from venue_account import OID, SYMBOL, TYPE, Account, account_test, http
@@ -283,3 +286,55 @@ async def test_a_clock_elsewhere_is_read_there(a: Account) -> None:
     await session.sync_time()
     assert a.transport.requests[-1] == ("GET", "https://clock/fapi/v1/time")
     assert session.time.synced_at_ms is not None
+
+
+STOP = {"type": OrderType.STOP_LOSS_MARKET, "price": None, "trigger_price": Decimal(29_000)}
+
+
+@account_test
+async def test_what_has_to_go_by_rest_is_not_sent_by_the_order_socket_and_may_go_by_rest_then(
+    a: Account,
+) -> None:
+    sent = len(a.order_socket.sent)
+    a.submit(**STOP)
+    a.cancel(eid="algo-5", is_triggered=True)
+    assert [(r.kind, r.conclusion, r.reason) for r in a.results] == [
+        (kind, Conclusion.NOT_SENT, "orders that wait for a price go by REST")
+        for kind in (CommandKind.CREATE, CommandKind.CANCEL)
+    ]
+    assert len(a.order_socket.sent) == sent
+    assert next_step(a.results[0], ws_fallback=True) is Step.REROUTE
+    asked = []
+    row = {"algoId": 5, "clientAlgoId": OID, "symbol": "BTCUSDT", "side": "BUY", "orderType": "STOP_MARKET"}
+
+    def answer(method: str, url: str) -> HttpAnswer:
+        asked.append((method, urlsplit(url).path))
+        return http(200, {**row, "algoStatus": "NEW", "triggerPrice": "29000"})
+
+    a.orders = answer
+    a.submit(Route.REST, **STOP)
+    await asyncio.sleep(0.1)
+    assert asked == [("POST", "/fapi/v1/algoOrder")]
+    assert [event.eid for event in a.results[-1].events] == ["algo-5", "algo-5"]
+
+
+@account_test
+async def test_an_order_that_waits_for_a_price_is_looked_for_in_both_places_and_has_no_executions(
+    a: Account,
+) -> None:
+    asked = []
+    row = {"algoId": 5, "clientAlgoId": OID, "symbol": "BTCUSDT", "side": "BUY", "orderType": "STOP_MARKET"}
+
+    def answer(_method: str, url: str) -> HttpAnswer:
+        asked.append(urlsplit(url).path)
+        if asked[-1] == "/fapi/v1/order":
+            return http(400, {"code": -2013, "msg": "Order does not exist."})
+        return http(200, {**row, "algoStatus": "NEW", "quantity": "0.01"})
+
+    a.orders = answer
+    found = await a.gateway.query_order(SYMBOL, OID, "algo-5")
+    assert found is not None
+    assert (found.eid, found.type) == ("algo-5", OrderType.STOP_LOSS_MARKET)
+    assert asked == ["/fapi/v1/order", "/fapi/v1/algoOrder"]
+    assert await a.gateway.query_fills(SYMBOL, OID, "algo-5") == []
+    assert len(asked) == 2

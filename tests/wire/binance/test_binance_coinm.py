@@ -90,7 +90,10 @@ def test_the_order_socket_takes_contracts(signer):
         ),
         (
             VENUE.open_orders_requests(COIN_M, None),
-            (Request("GET", "/dapi/v1/openOrders", (), Security.SIGNED, 40),),
+            (
+                Request("GET", "/dapi/v1/openOrders", (), Security.SIGNED, 40),
+                Request("GET", "/dapi/v1/openAlgoOrders", (), Security.SIGNED, 40),
+            ),
         ),
         (
             VENUE.fills_request(COIN_M, PERP, "5"),

@@ -62,6 +62,7 @@ def test_what_is_asked_of_the_whole_account():
     assert VENUE.open_orders_requests(PM, None) == (
         Request("GET", "/papi/v1/um/openOrders", (), Security.SIGNED, 40),
         Request("GET", "/papi/v1/cm/openOrders", (), Security.SIGNED, 40),
+        Request("GET", "/papi/v1/um/algo/openAlgoOrders", (), Security.SIGNED, 40),
     )
     assert VENUE.positions_requests(PM) == (
         Request("GET", "/papi/v1/um/positionRisk", (), Security.SIGNED, 5),

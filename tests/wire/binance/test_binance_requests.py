@@ -91,13 +91,6 @@ def test_the_user_subscription_is_signed(signer, secret):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [t for t in OrderType if t.is_stop_loss or t.is_take_profit])
-@pytest.mark.parametrize("account_type", [SPOT, USD_M])
-def test_conditional_orders_are_denied_by_name(kind, account_type, spot):
-    with pytest.raises(Denied, match=kind.value):
-        VENUE.order_request(account_type, spot, submit(type=kind))
-
-
 @pytest.mark.parametrize(
     ("account_type", "changes", "words"),
     [

@@ -355,7 +355,6 @@ def test_status_words(event, word, resolve):
             "i": 1,
         },
         {"e": "ACCOUNT_CONFIG_UPDATE", "E": 1, "T": 1, "ac": {"s": "BTCUSDT", "l": 25}},
-        {"e": "ALGO_UPDATE", "T": 1, "E": 1, "o": {"caid": "x"}},
         {"e": "MARGIN_CALL", "E": 1, "cw": "3", "p": []},
         {"e": "STRATEGY_UPDATE", "T": 1, "E": 1, "su": {}},
         {"e": "listStatus", "E": 1, "s": "ETHBTC", "g": 2},

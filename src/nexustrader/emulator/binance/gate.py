@@ -18,6 +18,8 @@ from nexustrader.emulator.orders.accounts import Account, Accounts
 from nexustrader.emulator.reads import Rows
 from nexustrader.emulator.signatures import Verifier
 
+CLIENT_IDS = ("newClientOrderId", "origClientOrderId", "clientAlgoId")
+
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """How a request says who sends it. `logged_on` is the account of a session that needs no signature."""
@@ -81,7 +83,7 @@ class Gate:
             "route": route,
             "product": self.name,
             "symbol": params.get("symbol"),
-            "client_id": params.get("newClientOrderId") or params.get("origClientOrderId"),
+            "client_id": next((params[name] for name in CLIENT_IDS if params.get(name)), None),
         }
         try:
             weight = operation.weight_of(params)

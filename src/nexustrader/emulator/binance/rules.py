@@ -13,7 +13,7 @@ from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import Execution, OrderRecord
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.emulator.orders.rules import Rules
 from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
 
@@ -24,6 +24,7 @@ class _Common:
     """What both products have in common."""
 
     client_ids_for_ever = False
+    first_held_id: int | None = None
 
     def check(self, request: OrderRequest, market: Market, open_orders: int) -> None:
         filters.check(request, market.mark, open_orders)
@@ -73,6 +74,9 @@ class SpotRules(_Common):
     def no_funds(self) -> ApiError:
         return rejected("Account has insufficient balance for requested action.")
 
+    def would_trigger(self, trigger: Trigger, now: Decimal) -> ApiError:
+        return rejected("Order would trigger immediately.")
+
     def duplicate(self) -> ApiError:
         return rejected("Duplicate order sent.")
 
@@ -82,6 +86,7 @@ class UsdmRules(_Common):
 
     # Larger than 2**53: a client that reads ids as floating point will mix orders up.
     first_order_id = 8_389_765_739_703_625_592
+    first_held_id: int | None = 1_000_000_033_225_453
 
     def check_amendment(self, record: OrderRecord, market: Market, price: Decimal, amount: Decimal) -> None:
         if not record.is_open:
@@ -102,6 +107,9 @@ class UsdmRules(_Common):
 
     def no_funds(self) -> ApiError:
         return refusal(-2019)
+
+    def would_trigger(self, trigger: Trigger, now: Decimal) -> ApiError:
+        return refusal(-2021)
 
     def duplicate(self) -> ApiError:
         return refusal(-4116)

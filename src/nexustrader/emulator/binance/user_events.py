@@ -17,8 +17,8 @@ def about(event: Body) -> Mapping[str, str | None]:
         "on": str(event["e"]),
         "symbol": order.get("s"),
         # A cancel on spot has an id of its own, and the order's beside it.
-        "client_id": order.get("C") or order.get("c"),
-        "step": order.get("x"),
+        "client_id": order.get("C") or order.get("c") or order.get("caid"),
+        "step": order.get("x") or order.get("X"),
     }
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from nexustrader.emulator.binance.accounts import FuturesView, open_notionals, spot_balances
-from nexustrader.emulator.binance.encode import encode_spot, encode_usdm
+from nexustrader.emulator.binance.encode import encode_algo, encode_spot, encode_usdm
 from nexustrader.emulator.binance.encode.order_wire import ORDER_WIRES
 from nexustrader.emulator.binance.errors import refusal
 from nexustrader.emulator.binance.streams import Hub
@@ -59,6 +59,9 @@ class SpotVoice:
 
     def amended(self, account: Account, market: Market, record: OrderRecord) -> None:
         self._tell(account, record, "REPLACED")
+
+    def released(self, account: Account, market: Market, record: OrderRecord) -> None:
+        """What the trigger made of an order tells enough."""
 
     def money_moved(
         self, account: Account, cause: MoneyCause, asset: str, change: Decimal, market: Market | None = None
@@ -131,6 +134,13 @@ class FuturesVoice:
     def amended(self, account: Account, market: Market, record: OrderRecord) -> None:
         self._tell(account, market, record, "AMENDMENT")
 
+    def released(self, account: Account, market: Market, record: OrderRecord) -> None:
+        """Its service tells that it triggers, and what it has become."""
+        now_ms = self._clock.timestamp_ms()
+        self._publish(account, encode_algo.update(record, "TRIGGERING", now_ms))
+        if record.refusal is None:  # else its end is told next
+            self._publish(account, encode_algo.update(record, "TRIGGERED", now_ms))
+
     def money_moved(
         self, account: Account, cause: MoneyCause, asset: str, change: Decimal, market: Market | None = None
     ) -> None:
@@ -161,8 +171,13 @@ class FuturesVoice:
         execution: Execution | None = None,
     ) -> None:
         now_ms = self._clock.timestamp_ms()
+        if record.is_apart:
+            self._publish(account, encode_algo.update(record, encode_algo.status(record), now_ms))
+            return
         open_values = open_notionals(market, account.name)
         self._publish(account, self._wire.order_trade_update(record, kind, open_values, now_ms, execution))
+        if record.held_id and not record.is_open:
+            self._publish(account, encode_algo.update(record, "FINISHED", now_ms))
 
 
 class ListenKeys:

@@ -1,10 +1,9 @@
-"""One category of the venue, put together: what every product has, and Bybit's public topics and conditionals."""
+"""One category of the venue, put together: what every product has, and Bybit's public topics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexustrader.emulator.bybit.conditionals import Conditionals
 from nexustrader.emulator.bybit.rules import RULES
 from nexustrader.emulator.bybit.sockets.hub import Hub
 from nexustrader.emulator.bybit.sockets.publisher import Publisher
@@ -45,7 +44,6 @@ class BybitProduct(Product):
         """Takes orders from now on."""
         self.begin_trading(RULES[self.name], voice, feed, _note_nothing)
         self.bybit_voice = voice
-        self.conditionals = Conditionals(self.trading, self.markets)
 
     @property
     def stream_count(self) -> int:

@@ -13,7 +13,7 @@ from nexustrader.emulator.bybit.instruments import POST_ONLY_FACTOR, QUOTE_PRECI
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import Execution, OrderRecord
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
 
 OPEN_ORDERS_MAX = 500
@@ -24,6 +24,7 @@ class CategoryRules:
     """The rules of one category."""
 
     client_ids_for_ever = True
+    first_held_id: int | None = None
 
     def __init__(self, category: str) -> None:
         self.first_order_id = ids.FIRST_ORDER_IDS[category]
@@ -66,6 +67,10 @@ class CategoryRules:
     def no_funds(self) -> BybitError:
         """The refusal of what the account cannot pay for."""
         return by_category(self._category, 110007, 170131)
+
+    def would_trigger(self, trigger: Trigger, now: Decimal) -> BybitError:
+        """The refusal of a trigger whose price is there already."""
+        return refusal(110092 if trigger.rises else 110093, trigger.price, now)
 
     def duplicate(self) -> BybitError:
         """The refusal of an orderLinkId that was used before."""

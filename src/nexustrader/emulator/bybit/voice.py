@@ -68,6 +68,9 @@ class BybitVoice:
         """The order has new terms."""
         self._tell(account, market, record)
 
+    def released(self, account: Account, market: Market, record: OrderRecord) -> None:
+        """What the trigger made of an order tells enough."""
+
     def cancel_lost(self, account: Account, record: OrderRecord) -> None:
         """A cancel came too late: the order's end is told once more."""
         row = {**orders.stream_order(record), **CANCEL_LOST}

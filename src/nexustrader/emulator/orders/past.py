@@ -63,7 +63,7 @@ class History:
                     continue
                 self._add(self._ledgers, account.name, account.ledgers[self._products[0]].snapshot(), 0)
             for record in records:
-                self._add(self._orders, record.order_id, _copy(record), 0)
+                self._add(self._orders, record.key, _copy(record), 0)
 
     def note(self, account: Account, record: OrderRecord | None = None) -> None:
         """Keeps an account's ledger as it is now, and the order that changed it."""
@@ -71,7 +71,7 @@ class History:
             now_ms = self._clock.timestamp_ms()
             self._add(self._ledgers, account.name, account.ledgers[self._products[0]].snapshot(), now_ms)
             if record is not None:
-                self._add(self._orders, record.order_id, _copy(record), now_ms)
+                self._add(self._orders, record.key, _copy(record), now_ms)
 
     def at(self, time_ms: int) -> Past:
         """Everything as it was."""

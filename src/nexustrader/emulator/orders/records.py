@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from nexustrader.emulator.market.listing import Listing
+from nexustrader.emulator.orders.request import Trigger
 from nexustrader.sim.types import SimOrder
 
 ZERO = Decimal(0)
@@ -52,13 +53,26 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     expiry_reason: str | None = None
     cancel_reason: str | None = None
     modifications: int = 0
-    is_held: bool = False  # it waits, or waited to its end, for a trigger
+    trigger: Trigger | None = None
+    is_held: bool = False  # it waits, or waited to its end, for its trigger
+    held_id: int = 0  # its id until the trigger, where it gets another then
+    refusal: str | None = None  # why its trigger came to nothing
     terms: Mapping[str, str] = {}
 
     @property
     def order_id(self) -> int:
         """The venue's id."""
         return self.sim.order_id
+
+    @property
+    def key(self) -> int:
+        """The id that it has had since its making."""
+        return self.held_id or self.order_id
+
+    @property
+    def is_apart(self) -> bool:
+        """True of a held order where such are not yet orders like others."""
+        return self.is_held and self.held_id != 0
 
     @property
     def symbol(self) -> str:

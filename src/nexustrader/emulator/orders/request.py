@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.sim.types import SelfTradePrevention, Side, TimeInForce
+
+
+class Trigger(NamedTuple):
+    """What an order waits for. `becomes` is the venue's word for what it is then, where that is another."""
+
+    price: Decimal
+    rises: bool
+    by_mark: bool = False
+    becomes: str = ""
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,4 +42,5 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     stp: SelfTradePrevention = "EXPIRE_MAKER"
     reduce_only: bool = False
     position_side: str = "BOTH"
+    trigger: Trigger | None = None
     terms: Mapping[str, str] = {}

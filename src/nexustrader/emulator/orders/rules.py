@@ -10,16 +10,21 @@ from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account
 from nexustrader.emulator.orders.records import Execution, OrderRecord
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.sim.types import RejectReason, Side, SimOrder, Status
 
 MoneyCause = Literal["liquidation", "funding", "transfer"]
 
 
 class Rules(Protocol):
-    """The rules of one product. `client_ids_for_ever`: an id may not come back, not even after its order's end."""
+    """The rules of one product. `client_ids_for_ever`: an id may not come back, not even after its order's end.
+
+    `first_held_id`: orders that wait for a trigger have ids of their own, no funds are asked of them until then, and
+    what cannot be entered then is rejected. None: they are orders like others all the time.
+    """
 
     first_order_id: int
+    first_held_id: int | None
     client_ids_for_ever: bool
 
     def check(self, request: OrderRequest, market: Market, open_orders: int) -> None:
@@ -36,6 +41,9 @@ class Rules(Protocol):
 
     def no_funds(self) -> VenueError:
         """The refusal of what the account cannot pay for."""
+
+    def would_trigger(self, trigger: Trigger, now: Decimal) -> VenueError:
+        """The refusal of a trigger whose price is there already; `now` is the price that it looks at."""
 
     def duplicate(self) -> VenueError:
         """The refusal of a client id that is in use."""
@@ -68,6 +76,9 @@ class Voice(Protocol):
     ) -> None: ...
     def expired(self, account: Account, market: Market, record: OrderRecord) -> None: ...
     def amended(self, account: Account, market: Market, record: OrderRecord) -> None: ...
+    def released(self, account: Account, market: Market, record: OrderRecord) -> None:
+        """Its trigger came; what that made of it is told next. Not held any more, unless `refusal` says why."""
+
     def money_moved(
         self, account: Account, cause: MoneyCause, asset: str, change: Decimal, market: Market | None = None
     ) -> None: ...

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Protocol, cast
 
+from nexustrader.emulator.errors import VenueError
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.accounts import Account, Accounts
 from nexustrader.emulator.orders.past import History
 from nexustrader.emulator.orders.records import CLOSE_OUT, Execution, OrderRecord
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.emulator.orders.rules import Rules, Voice
 from nexustrader.kernel.ports import Clock
 from nexustrader.sim.account import Applied
@@ -66,6 +67,7 @@ class Trading:
         self._clock = clock
         self._on_first_fill = on_first_fill
         self._next_order_id = rules.first_order_id
+        self._next_held_id = rules.first_held_id
         self._records: dict[int, OrderRecord] = {}
         self._open: dict[str, dict[int, OrderRecord]] = {name: {} for name in accounts.by_name}
         self._by_client_id: dict[tuple[str, str, str], OrderRecord] = {}
@@ -76,7 +78,7 @@ class Trading:
 
     # -- commands -----------------------------------------------------------------------------------------
 
-    def check(self, account: Account, request: OrderRequest) -> SimOrder:
+    def check(self, account: Account, request: OrderRequest, *, with_funds: bool = True) -> SimOrder:
         """The order as the core takes it, with the next id. Raises VenueError when it may not be placed."""
         market = self._markets[request.listing.symbol]
         self.rules.check(request, market, len(self.open_orders(account, market.symbol)))
@@ -102,7 +104,8 @@ class Trading:
             timestamp_ms=self._clock.timestamp_ms(),
             self_trade=request.stp,
         )
-        self._check_funds(account, market, order)
+        if with_funds:
+            self._check_funds(account, market, order)
         return order
 
     def place(self, account: Account, request: OrderRequest, *, killed: bool = False) -> OrderRecord:
@@ -118,37 +121,69 @@ class Trading:
             order.symbol, order.status = market.key, "EXPIRED"
             events: list[MatchEvent] = [Expired(order, "FOK" if request.tif == "FOK" else "IOC")]
         else:
-            events = market.engine.submit(order)
-        if isinstance(events[0], Rejected):
-            refused = self.rules.rejection(events[0].reason)
+            events, refused = self._enter(market, order)
             if refused is not None:
                 raise refused
-            events = [_ended_at_entry(events[0])]
         self._keep(record)
         self.apply(market, events)
         return record
 
     def hold(self, account: Account, request: OrderRequest) -> OrderRecord:
         """Takes an order that waits for its trigger, out of the book and without a claim. Raises VenueError."""
-        order = self.check(account, request)
+        order = self.check(account, request, with_funds=self._next_held_id is None)
         market = self._markets[request.listing.symbol]
         order.symbol = market.key
+        if self._next_held_id is None:
+            self._next_order_id += 1
+        else:
+            order.order_id = self._next_held_id
+            self._next_held_id += 1
         record = _record_of(request, order)
         record.is_held = True
-        self._next_order_id += 1
+        record.held_id = 0 if self._next_held_id is None else order.order_id
         self._keep(record)
         self._voice.accepted(account, market, record)
         self._history.note(account, record)
         return record
 
     def release(self, record: OrderRecord) -> None:
-        """Its trigger came: enters an order that was held. What the core rejects now ends at once."""
-        market = self._markets[record.symbol]
-        record.is_held = False
-        events = market.engine.submit(record.sim.snapshot())
-        if isinstance(events[0], Rejected):
-            events = [_ended_at_entry(events[0])]
+        """Its trigger came: enters an order that was held. What cannot be entered now ends at once."""
+        market, account = self._markets[record.symbol], self._accounts.by_name[record.account]
+        order = record.sim.snapshot()
+        if record.is_apart:
+            order.order_id = self._next_order_id
+        try:
+            self._check_funds(account, market, order)
+            events, refused = self._enter(market, order)
+        except VenueError as error:
+            order.status, refused = "EXPIRED", error
+            events = [Expired(order, cast("ExpireReason", "NO_FUNDS"))]
+        if record.is_apart and refused is not None:
+            record.refusal = refused.message
+            events[0].order.order_id, events[0].order.status = record.order_id, "REJECTED"
+        else:
+            self._begin(record, order.order_id)
+        self._voice.released(account, market, record)
         self.apply(market, events)
+
+    def _begin(self, record: OrderRecord, order_id: int) -> None:
+        """From now on a held order is one like others, where it was not, under an id of its own."""
+        assert record.trigger is not None
+        record.is_held = False
+        record.type = record.trigger.becomes or record.type
+        if record.held_id:
+            del self._records[record.held_id], self._open[record.account][record.held_id]
+            record.sim = record.sim.snapshot()
+            record.sim.order_id = order_id
+            self._next_order_id += 1
+            self._keep(record)
+
+    def _enter(self, market: Market, order: SimOrder) -> tuple[list[MatchEvent], VenueError | None]:
+        """Gives an order to the core. One that this rejects has ended, or is refused where the venue says so."""
+        events = market.engine.submit(order)
+        if not isinstance(events[0], Rejected):
+            return events, None
+        return [_ended_at_entry(events[0])], self.rules.rejection(events[0].reason)
 
     def close_out(
         self,
@@ -244,15 +279,13 @@ class Trading:
         record.modifications += 1
         self.apply(market, market.engine.amend(record.order_id, changed.price, changed.lots))
 
-    def modify_held(
-        self, record: OrderRecord, price: Decimal, amount: Decimal, terms: Mapping[str, str]
-    ) -> None:
+    def modify_held(self, record: OrderRecord, price: Decimal, amount: Decimal, trigger: Trigger) -> None:
         """Changes an order that waits for its trigger; `price` is 0 for one at the market."""
         market, account = self._markets[record.symbol], self._accounts.by_name[record.account]
         changed = record.sim.snapshot()
         changed.price = market.instrument.to_ticks(price) if price else None
         changed.lots = market.instrument.to_lots(amount)
-        record.sim, record.terms, record.updated_ms = changed, terms, self._clock.timestamp_ms()
+        record.sim, record.trigger, record.updated_ms = changed, trigger, self._clock.timestamp_ms()
         self._voice.amended(account, market, record)
         self._history.note(account, record)
 
@@ -396,6 +429,7 @@ def _record_of(request: OrderRequest, order: SimOrder) -> OrderRecord:
         tif=request.tif,
         client_id=order.client_id,
         stp=request.stp,
+        trigger=request.trigger,
         quote_amount=request.quote_amount or Decimal(0),
         terms=request.terms,
         created_ms=order.timestamp_ms,

@@ -11,7 +11,8 @@ from nexustrader.constants import AccountType, OrderType, TimeInForce
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument, to_plain
 from nexustrader.domain.order import CLOSING_SIDE
-from nexustrader.error import OrderError
+from nexustrader.error import NotSent, OrderError
+from nexustrader.exchange.binance import algo
 from nexustrader.exchange.binance.quirks import account_of, product_of
 from nexustrader.exchange.binance.sign import socket_params
 from nexustrader.exchange.binance.spec import RECV_WINDOW_MS, Product
@@ -21,10 +22,10 @@ from nexustrader.venue.spec import Request, Security, Signer
 Params = dict[str, str]
 
 # Set by the engine alone: who, what, which id, and the window that the reconciliation relies on.
-OWN_PARAMS = frozenset({
+OWN_PARAMS = algo.OWN_PARAMS | {
     "symbol", "side", "type", "quantity", "price", "reduceOnly", "newClientOrderId", "origClientOrderId",
     "orderId", "isIsolated", "apiKey", "timestamp", "recvWindow", "signature",
-})  # fmt: skip
+}  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,12 +43,8 @@ def order_params(product: Product, instrument: Instrument, command: ev.Submit) -
         "newClientOrderId": command.oid,
         "newOrderRespType": product.response_type,
     }
-    if kind is OrderType.LIMIT:
-        params["type"] = "LIMIT"
-        params["timeInForce"] = command.time_in_force.value
-        params["price"] = _price(command)
-    elif kind is OrderType.MARKET:
-        params["type"] = "MARKET"
+    if kind.is_triggered:
+        params.update(algo.trigger_params(product, command))
     elif kind is OrderType.POST_ONLY:
         if command.time_in_force is not TimeInForce.GTC:
             raise OrderError(
@@ -55,12 +52,12 @@ def order_params(product: Product, instrument: Instrument, command: ev.Submit) -
                 f"{command.time_in_force.value}; leave time_in_force at GTC"
             )
         params.update(product.post_only)
-        params["price"] = _price(command)
     else:
-        raise OrderError(
-            f"order {command.oid}: {kind.value} orders are not supported on Binance yet; "
-            "watch the price in the strategy and send MARKET or LIMIT"
-        )
+        params["type"] = kind.value
+    if kind.is_limit:
+        params["timeInForce"] = command.time_in_force.value
+    if not kind.is_market:
+        params["price"] = _price(command)
     if command.reduce_only or command.position_side is not None:
         params.update(_position_params(product, command))
     if command.params:
@@ -126,6 +123,11 @@ def amend_params(product: Product, instrument: Instrument, command: ev.Amend) ->
             f"order {command.oid}: Binance spot and margin cannot change the price of an order; "
             "cancel it and create a new one"
         )
+    if algo.waiting(product, command):
+        raise OrderError(
+            f"order {command.oid}: Binance cannot change an order that waits for its trigger; "
+            "cancel it and create a new one"
+        )
     if command.price is None or command.amount is None:
         raise OrderError(
             f"order {command.oid}: Binance needs both price and amount to amend; "
@@ -149,12 +151,14 @@ def amend_params(product: Product, instrument: Instrument, command: ev.Amend) ->
 def order_request(account_type: AccountType, instrument: Instrument, command: ev.Submit) -> Request:
     product = product_of(account_type, instrument)
     params = order_params(product, instrument, command)
+    if paths := algo.waiting(product, command):
+        return algo.order_request(paths, params, product.order_weight)
     places = product.places_by_effect.get(params.get("sideEffectType", ""), product.order_places)
     return _signed(product, "POST", params, product.order_weight, places)
 
 
-def batch_max(account_type: AccountType, instrument: Instrument) -> int:
-    return product_of(account_type, instrument).batch_max
+def batch_max(account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
+    return 1 if kind.is_triggered else product_of(account_type, instrument).batch_max
 
 
 def batch_request(account_type: AccountType, orders: Sequence[tuple[Instrument, ev.Submit]]) -> Request:
@@ -168,6 +172,8 @@ def batch_request(account_type: AccountType, orders: Sequence[tuple[Instrument, 
 
 def cancel_request(account_type: AccountType, instrument: Instrument, command: ev.Cancel) -> Request:
     product = product_of(account_type, instrument)
+    if paths := algo.waiting(product, command):
+        return algo.cancel_request(paths, command.oid, _user_params(command.oid, command.params))
     return _signed(product, "DELETE", cancel_params(product, instrument, command), product.cancel_weight)
 
 
@@ -211,8 +217,8 @@ def order_frame(
     signer: Signer,
     timestamp_ms: int,
 ) -> bytes:
-    """The signed frame of a create, cancel or amend. Raises OrderError."""
-    if type(command) is ev.Submit and not command.params and command.position_side is None:
+    """The signed frame of a create, cancel or amend. Raises OrderError, and NotSent for what waits for a price."""
+    if type(command) is ev.Submit and not command.params and _is_plain(command):
         return _order_frame(account_type, instrument, command, request_id, signer, timestamp_ms)
     product = product_of(account_type, instrument)
     params: Mapping[str, str | int]
@@ -222,9 +228,16 @@ def order_frame(
         method, params = "order.cancel", _with_integer_id(cancel_params(product, instrument, command))
     else:
         method, params = "order.modify", amend_params(product, instrument, command)
+    if algo.waiting(product, command):
+        raise NotSent("orders that wait for a price go by REST")
     return _encode(
         {"id": request_id, "method": method, "params": socket_params(params, signer, timestamp_ms)}
     )
+
+
+def _is_plain(command: ev.Submit) -> bool:
+    """Whether its template has a place for all of it."""
+    return command.position_side is None and not command.type.is_triggered
 
 
 _CHANGING = frozenset({"quantity", "price", "newClientOrderId", "timestamp"})

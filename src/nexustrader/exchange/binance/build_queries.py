@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from nexustrader.constants import AccountType
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import Denied
-from nexustrader.exchange.binance import wire
+from nexustrader.exchange.binance import algo, wire
 from nexustrader.exchange.binance.parse_market import checked_interval
 from nexustrader.exchange.binance.quirks import account_of, product_of, public_product
 from nexustrader.exchange.binance.spec import FILLS_PAGE, SNAPSHOT_LEVELS, Product
@@ -62,26 +62,40 @@ def depth_request(account_type: AccountType, instrument: Instrument) -> Request:
 def query_order_requests(
     account_type: AccountType, instrument: Instrument, oid: str, eid: str | None
 ) -> tuple[Request, ...]:
-    """By the venue's id when it is known, else by ours."""
+    """By the venue's id when it is known, else by ours; and then it may be one that waits for its trigger."""
     product = product_of(account_type, instrument)
-    which = ("orderId", eid) if eid is not None else ("origClientOrderId", oid)
-    return (_asked(product, "order", instrument, product.query_weight, which),)
+    if eid is not None and not algo.is_waiting(eid):
+        # What the trigger has made of one ends by itself: that it once waited says nothing of it.
+        return (_asked(product, "order", instrument, product.query_weight, ("orderId", eid)),)
+    order = _asked(product, "order", instrument, product.query_weight, ("origClientOrderId", oid))
+    return (order,) if product.algo is None else (order, algo.query_request(product.algo, oid))
 
 
 def open_orders_requests(account_type: AccountType, instrument: Instrument | None) -> tuple[Request, ...]:
     """Without an instrument: of all products that are listed as a whole (margin pairs may not be)."""
     if instrument is not None:
         product = product_of(account_type, instrument)
-        return (_asked(product, "openOrders", instrument, product.open_orders_weights[0]),)
-    return tuple(
-        Request("GET", f"{product.root}/openOrders", product.scope, Security.SIGNED, weight)
+        one = product.open_orders_weights[0]
+        orders = _asked(product, "openOrders", instrument, one)
+        return (orders, *([algo.open_request(product.algo, instrument, one)] if product.algo else []))
+    listed = [
+        (product, weight)
         for product in account_of(account_type).products.values()
         if (weight := product.open_orders_weights[1]) is not None
+    ]
+    return (
+        *(
+            Request("GET", f"{product.root}/openOrders", product.scope, Security.SIGNED, weight)
+            for product, weight in listed
+        ),
+        *(algo.open_request(product.algo, None, weight) for product, weight in listed if product.algo),
     )
 
 
-def fills_request(account_type: AccountType, instrument: Instrument, eid: str) -> Request:
-    """Of one order; where the venue cannot be asked for it, of all orders of late."""
+def fills_request(account_type: AccountType, instrument: Instrument, eid: str) -> Request | None:
+    """Of one order; where the venue cannot be asked for it, of all orders of late. One that waits has none."""
+    if algo.is_waiting(eid):
+        return None
     product = product_of(account_type, instrument)
     which = ("orderId", eid) if product.fills_by_order else _FILLS_LIMIT
     return _asked(product, product.fills, instrument, product.fills_weights[0], which)

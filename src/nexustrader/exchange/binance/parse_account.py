@@ -17,8 +17,9 @@ import msgspec
 from nexustrader.constants import AccountType
 from nexustrader.domain.events import BalanceEvent, OrderEvent, PositionEvent
 from nexustrader.error import WireError
-from nexustrader.exchange.binance import wire, words
-from nexustrader.exchange.binance.parse_orders import Origin, futures_event, spot_event
+from nexustrader.exchange.binance import algo, wire, words
+from nexustrader.exchange.binance.origin import Origin
+from nexustrader.exchange.binance.parse_orders import futures_event, spot_event
 from nexustrader.exchange.binance.quirks import account_of
 from nexustrader.exchange.binance.spec import USD_M
 from nexustrader.venue.spec import Resolve
@@ -125,6 +126,7 @@ _EVENTS: dict[str, Read] = {
     "eventStreamTerminated": _says(STREAM_TERMINATED),
     "serverShutdown": _says(SERVER_SHUTDOWN),
     "ORDER_TRADE_UPDATE": lambda origin, raw: (futures_event(origin, _read_order_update(raw).o),),
+    "ALGO_UPDATE": lambda origin, raw: tuple(algo.parse_update(origin, raw)),
     "ACCOUNT_UPDATE": _on_account_update,
     "listenKeyExpired": _says(LISTEN_KEY_EXPIRED),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -13,8 +12,8 @@ from nexustrader.domain import events as ev
 from nexustrader.domain.events import EventKind, Fill, OrderEvent, Source
 from nexustrader.domain.instrument import Instrument
 from nexustrader.error import WireError
-from nexustrader.exchange.binance import quirks, wire, words
-from nexustrader.exchange.binance.spec import Product
+from nexustrader.exchange.binance import algo, quirks, wire, words
+from nexustrader.exchange.binance.origin import Origin
 from nexustrader.venue.spec import Resolve
 from nexustrader.venue.wire import reader
 
@@ -23,26 +22,6 @@ AnyOrder = wire.OrderReply | wire.ExecutionReport | wire.FuturesOrder
 _read_order = reader(wire.OrderReply, "an order")
 _read_orders = reader(list[wire.OrderReply], "a list of orders")
 _read_trades = reader(list[wire.TradeRow], "a list of fills")
-
-
-class Origin(NamedTuple):
-    """Where a message came from: what is needed to name its account and symbol."""
-
-    product: Product
-    account: str
-    resolve: Resolve
-    wallet: str | None = ""  # where its balances lie; None: it does not say
-
-    def instrument(self, venue_symbol: str) -> Instrument | None:
-        return self.resolve(quirks.key_in(self.product, venue_symbol))
-
-    def symbol(self, venue_symbol: str) -> str:
-        """Our symbol, also when the instrument is not (or no longer) loaded."""
-        instrument = self.instrument(venue_symbol)
-        if instrument is not None:
-            return instrument.symbol
-        base_quote = venue_symbol.partition("_")[0]
-        return quirks.symbol_of(base_quote, venue_symbol, self.product.instrument_type)
 
 
 def _event(
@@ -67,6 +46,7 @@ def _event(
         type=quirks.order_type_of(origin.product, row.type, row.timeInForce),
         time_in_force=words.TIMES_IN_FORCE.get(row.timeInForce),
         reduce_only=row.reduceOnly,
+        trigger_price=quirks.positive(row.stopPrice),
     )
 
 
@@ -132,6 +112,8 @@ def _kind_of(status: str) -> EventKind:
 
 def parse_orders(account_type: AccountType, account: str, resolve: Resolve, body: bytes) -> list[OrderEvent]:
     """Orders in a query's answer: one object or a list. Raises WireError."""
+    if algo.is_of_service(body):
+        return algo.parse_orders(Origin(quirks.product_like(account_type, True), account, resolve), body)
     rows = _read_orders(body) if body.lstrip()[:1] == b"[" else [_read_order(body)]
     return [
         _queried(Origin(quirks.product_like(account_type, row.reduceOnly is not None), account, resolve), row)
@@ -181,6 +163,8 @@ def parse_order_reply(
     origin = Origin(product, command.account, lambda _key: instrument)
     if isinstance(command, ev.CancelAll):
         return tuple(_cancelled(origin, body, now_ms))
+    if algo.waiting(product, command):
+        return algo.parse_reply(origin, command, body, now_ms)
     row = _read_order(body)
     if row.orderId is None and row.code is not None:
         return ()  # "done" or "already so", without the order

@@ -87,6 +87,11 @@ def venue_order_reason(client_id: str) -> str | None:
     return None
 
 
+def stated(text: str) -> Decimal | None:
+    """The amount or price in a text that is empty, or 0, for "none"."""
+    return positive(Decimal(text)) if text else None
+
+
 def positive(value: Decimal | None) -> Decimal | None:
     """The value, or None where the venue writes 0 for "none"."""
     return value if value is not None and value > 0 else None

@@ -54,6 +54,14 @@ class Channel(NamedTuple):
     name: str
 
 
+class AlgoPaths(NamedTuple):
+    """Where futures orders wait for a price."""
+
+    order: str  # creates and cancels
+    query: str
+    open: str
+
+
 class Product(msgspec.Struct, frozen=True, kw_only=True):
     """What is traded in one way: its public data, and commands and questions about orders."""
 
@@ -88,6 +96,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     fills: str
     fills_weights: tuple[int, int]  # of one order, of all
     fills_by_order: bool = True
+    algo: AlgoPaths | None = None
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +228,7 @@ USD_M = Product(
     open_orders_weights=(1, 40),
     fills="userTrades",
     fills_weights=(5, 5),
+    algo=AlgoPaths("/fapi/v1/algoOrder", "/fapi/v1/algoOrder", "/fapi/v1/openAlgoOrders"),
 )
 
 COIN_M = replace(
@@ -228,6 +238,7 @@ COIN_M = replace(
     data="/dapi/v1",
     channels={kind: Channel("/stream", channel.name) for kind, channel in USD_M.channels.items()},
     root="/dapi/v1",
+    algo=AlgoPaths("/dapi/v1/algoOrder", "/dapi/v1/algoOrder", "/dapi/v1/openAlgoOrders"),
 )
 
 PM_MARGIN = replace(
@@ -241,10 +252,23 @@ PM_MARGIN = replace(
     fills_weights=(5, 5),
 )
 
-PM_UM = replace(USD_M, root="/papi/v1/um", order_weight=1, batch_max=1, fills_by_order=False)
+PM_UM = replace(
+    USD_M,
+    root="/papi/v1/um",
+    order_weight=1,
+    batch_max=1,
+    fills_by_order=False,
+    algo=AlgoPaths("/papi/v1/um/algo/order", "/papi/v1/um/algo/algoOrder", "/papi/v1/um/algo/openAlgoOrders"),
+)
 
 PM_CM = replace(
-    COIN_M, root="/papi/v1/cm", order_weight=1, batch_max=1, fills_weights=(20, 20), fills_by_order=False
+    COIN_M,
+    root="/papi/v1/cm",
+    order_weight=1,
+    batch_max=1,
+    fills_weights=(20, 20),
+    fills_by_order=False,
+    algo=None,
 )
 
 # -- accounts -------------------------------------------------------------------------------------------

@@ -258,6 +258,7 @@ class OrderReply(Money):
     cummulativeQuoteQty: Decimal | None = None
     cumQuote: Decimal | None = None
     cumBase: Decimal | None = None  # COIN-M
+    stopPrice: Decimal | None = None
     reduceOnly: bool | None = None  # futures
     expiryReason: str | None = None
     time: Ms = 0
@@ -340,7 +341,7 @@ _EVENT_LETTERS = {
 class ExecutionReport(
     Money,
     rename=_EVENT_LETTERS
-    | {"cummulativeQuoteQty": "Z", "origClientOrderId": "C", "reject": "r", "expiry": "eR"},
+    | {"cummulativeQuoteQty": "Z", "origClientOrderId": "C", "reject": "r", "expiry": "eR", "stopPrice": "P"},
 ):
     symbol: str
     clientOrderId: str
@@ -363,6 +364,7 @@ class ExecutionReport(
     cummulativeQuoteQty: Decimal | None = None
     origClientOrderId: str | None = None
     reject: str = "NONE"
+    stopPrice: Decimal | None = None
     expiry: str | int | None = None
     avgPrice: ClassVar[Decimal | None] = None
     cumQuote: ClassVar[Decimal | None] = None
@@ -370,7 +372,9 @@ class ExecutionReport(
     reduceOnly: ClassVar[bool | None] = None
 
 
-class FuturesOrder(Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er"}):
+class FuturesOrder(
+    Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er", "stopPrice": "sp"}
+):
     symbol: str
     clientOrderId: str
     side: str
@@ -391,6 +395,7 @@ class FuturesOrder(Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly
     maker: bool = False
     avgPrice: Decimal | None = None
     reduceOnly: bool | None = None
+    stopPrice: Decimal | None = None
     expiry: str | int | None = None
     cummulativeQuoteQty: ClassVar[Decimal | None] = None
     cumQuote: ClassVar[Decimal | None] = None

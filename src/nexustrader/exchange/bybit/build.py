@@ -157,8 +157,8 @@ def order_request(_account_type: AccountType, instrument: Instrument, command: e
     return post("/v5/order/create", order_body(instrument, command), orders=1, pool=pool)
 
 
-def batch_max(account_type: AccountType, instrument: Instrument) -> int:
-    del account_type  # the instrument says all
+def batch_max(account_type: AccountType, instrument: Instrument, kind: OrderType) -> int:
+    del account_type, kind  # the instrument says all
     return product_of(instrument).batch_max
 
 

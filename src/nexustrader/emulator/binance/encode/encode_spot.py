@@ -74,11 +74,11 @@ def order(record: OrderRecord) -> Body:
         "timeInForce": record.tif,
         "type": record.type,
         "side": record.sim.side.name,
-        "stopPrice": eight(ZERO),
+        "stopPrice": eight(_stop(record)),
         "icebergQty": eight(ZERO),
         "time": record.created_ms,
         "updateTime": record.updated_ms,
-        "isWorking": True,
+        "isWorking": not record.is_held,
         "workingTime": record.created_ms,
         "selfTradePreventionMode": record.stp,
         **_expiry(record),
@@ -158,7 +158,7 @@ def execution_report(
         "f": record.tif,
         "q": eight(record.amount),
         "p": eight(record.price),
-        "P": eight(ZERO),
+        "P": eight(_stop(record)),
         "F": eight(ZERO),
         "g": NO_LIST,
         "C": "" if cancel_id is None else record.client_id,
@@ -174,7 +174,7 @@ def execution_report(
         "T": now_ms,
         "t": execution.trade_id if execution else -1,
         "I": execution_id,
-        "w": resting or kind == "NEW",
+        "w": (resting or kind == "NEW") and not record.is_held,
         "m": execution.is_maker if execution else False,
         "M": False,
         "O": record.created_ms,
@@ -214,6 +214,10 @@ def _amounts(record: OrderRecord) -> Body:
         "origQuoteOrderQty": eight(record.quote_amount),
         "cummulativeQuoteQty": eight(record.cost),
     }
+
+
+def _stop(record: OrderRecord) -> Decimal:
+    return ZERO if record.trigger is None else record.trigger.price
 
 
 def _expiry(record: OrderRecord) -> Body:

@@ -49,7 +49,8 @@ class Countdowns:
     def _end(self, account: Account, symbol: str) -> None:
         del self._timers[account.name, symbol]
         for record in self._trading.open_orders(account, symbol):
-            self._trading.cancel(record)
+            if not record.is_apart:
+                self._trading.cancel(record)
 
 
 def countdown_cancel_all(call: Call) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nexustrader.emulator.binance.handlers import account_operations as account
+from nexustrader.emulator.binance.handlers import algo_orders as algo
 from nexustrader.emulator.binance.handlers import market_operations as market
 from nexustrader.emulator.binance.handlers import order_operations as order
 from nexustrader.emulator.binance.handlers.dead_man import countdown_cancel_all
@@ -135,6 +136,14 @@ REST: dict[str, Rest] = {
         ("DELETE", "/fapi/v1/order"): _U_CANCEL,
         ("DELETE", "/fapi/v1/allOpenOrders"): _usdm("order.cancelAll", order.cancel_all),
         ("POST", "/fapi/v1/countdownCancelAll"): _usdm("countdownCancelAll", countdown_cancel_all, weight=10),
+        ("POST", "/fapi/v1/algoOrder"): _usdm("order.place", algo.place, weight=0, is_order=True),
+        ("DELETE", "/fapi/v1/algoOrder"): _usdm("order.cancel", algo.cancel),
+        ("DELETE", "/fapi/v1/algoOpenOrders"): _usdm("order.cancelAll", algo.cancel_all),
+        ("GET", "/fapi/v1/algoOrder"): _usdm("order.status", algo.query),
+        ("GET", "/fapi/v1/openAlgoOrders"): _usdm(
+            "openOrders.status", algo.open_orders, weight=market.by_symbol(1, 40)
+        ),
+        ("GET", "/fapi/v1/allAlgoOrders"): _usdm("allOrders", algo.all_orders, weight=5),
         ("GET", "/fapi/v1/order"): _U_QUERY,
         ("GET", "/fapi/v1/openOrder"): _usdm("openOrder", order.query_open),
         ("GET", "/fapi/v1/openOrders"): _usdm(

@@ -27,7 +27,10 @@ def place(call: Call) -> object:
     parse = requests.spot_order if call.product.name == SPOT else requests.usdm_order
     request = parse(call.params, call.product.listings)
     call.limiter.charge_order(call.owner.name, call.now_ms)
-    record, may_ack = call.product.mishaps.place(call, request)
+    if request.trigger is not None:
+        record, may_ack = call.product.held.place(call.owner, request), True
+    else:
+        record, may_ack = call.product.mishaps.place(call, request)
     if call.product.name == SPOT:
         return encode_spot.new_order(record, request.response, record.executions, call.now_ms)
     acks = request.response == "ACK" and may_ack
@@ -63,7 +66,7 @@ def cancel_all(call: Call) -> object:
     """Cancels every open order of a symbol; on spot there must be one."""
     listing = requests.symbol(call.params, call.product.listings)
     trading = call.product.trading
-    records = trading.open_orders(call.owner, listing.symbol)
+    records = [one for one in trading.open_orders(call.owner, listing.symbol) if not one.is_apart]
     if call.product.name == SPOT and not records:
         raise refusal(-2011)
     canceled = []
@@ -124,7 +127,7 @@ def open_orders(call: Call) -> object:
     symbol = None
     if call.params.get("symbol"):
         symbol = requests.symbol(call.params, call.product.listings).symbol
-    return [_order(record) for record in call.orders.open_orders(call.owner, symbol)]
+    return [_order(one) for one in call.orders.open_orders(call.owner, symbol) if not one.is_apart]
 
 
 def all_orders(call: Call) -> object:
@@ -135,11 +138,12 @@ def all_orders(call: Call) -> object:
     rows = [
         record
         for record in call.orders.orders(call.owner, listing.symbol)
-        if (first_id is None or record.order_id >= first_id) and _within(record.created_ms, start_ms, end_ms)
+        if (first_id is None or record.order_id >= first_id)
+        and within(record.created_ms, start_ms, end_ms)
+        and not record.is_apart
     ]
     return [
-        _order(record)
-        for record in _page(call, rows, from_start=first_id is not None or start_ms is not None)
+        _order(record) for record in page(call, rows, from_start=first_id is not None or start_ms is not None)
     ]
 
 
@@ -154,12 +158,12 @@ def my_trades(call: Call) -> object:
         if order_id in {None, record.order_id}
         for execution in record.executions
         if (first_id is None or execution.trade_id >= first_id)
-        and _within(execution.timestamp_ms, start_ms, end_ms)
+        and within(execution.timestamp_ms, start_ms, end_ms)
     ]
     rows.sort(key=lambda row: row[1].trade_id)
     encode = encode_spot.trade if call.product.name == SPOT else ORDER_WIRES[call.product.name].trade
-    page = _page(call, rows, from_start=first_id is not None or start_ms is not None)
-    return [encode(record, execution) for record, execution in page]
+    shown = page(call, rows, from_start=first_id is not None or start_ms is not None)
+    return [encode(record, execution) for record, execution in shown]
 
 
 def _order(record: OrderRecord) -> object:
@@ -172,16 +176,18 @@ def _find(call: Call, missing: int) -> OrderRecord:
     listing = requests.symbol(call.params, call.product.listings)
     order_id, client_id = requests.order_key(call.params)
     record = call.orders.find(call.owner, listing.symbol, order_id, client_id)
-    if record is None:
+    if record is None or record.is_apart:
         raise refusal(missing)
     return record
 
 
-def _within(time_ms: int, start_ms: int | None, end_ms: int | None) -> bool:
+def within(time_ms: int, start_ms: int | None, end_ms: int | None) -> bool:
+    """Whether a time lies in a range whose ends may be open."""
     return (start_ms is None or time_ms >= start_ms) and (end_ms is None or time_ms <= end_ms)
 
 
-def _page(call: Call, rows: Sequence[T], *, from_start: bool) -> Sequence[T]:
+def page(call: Call, rows: Sequence[T], *, from_start: bool) -> Sequence[T]:
+    """So many rows as are asked for, the first ones or the latest."""
     limit = requests.limit(call.params)
     return rows[:limit] if from_start else rows[-limit:]
 

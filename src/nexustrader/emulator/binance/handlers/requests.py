@@ -9,7 +9,7 @@ from decimal import Decimal
 from nexustrader.emulator.binance.errors import ApiError, refusal
 from nexustrader.emulator.binance.topics import COINM, SPOT, USDM
 from nexustrader.emulator.market.listing import Listing
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.sim.types import SelfTradePrevention, Side, TimeInForce
 
 Params = Mapping[str, str]
@@ -111,20 +111,24 @@ def order_key(
 
 def spot_order(params: Params, listings: Mapping[str, Listing]) -> OrderRequest:
     """A new spot order. Raises ApiError naming what is missing, malformed or not allowed."""
-    listing, side = symbol(params, listings), _side(params)
+    listing, side = symbol(params, listings), side_of(params)
     kind = required(params, "type")
-    if kind in SPOT_CONDITIONAL_TYPES or kind not in {"LIMIT", "MARKET", "LIMIT_MAKER"}:
+    waits = kind in SPOT_CONDITIONAL_TYPES
+    if not waits and kind not in {"LIMIT", "MARKET", "LIMIT_MAKER"}:
         raise refusal(-1116)
+    has_price = kind != "MARKET" if not waits else kind.endswith("_LIMIT")
     amount, quote_amount, price = (decimal(params, name) for name in ("quantity", "quoteOrderQty", "price"))
+    if not has_price:
+        refuse(params, "price", "timeInForce")
     if kind == "MARKET":
-        _refuse(params, "price", "timeInForce")
         if (amount is None) == (quote_amount is None):
             raise refusal(-1102, "quantity") if amount is None else refusal(-1128)
     else:
-        _refuse(params, "quoteOrderQty", *(("timeInForce",) if kind == "LIMIT_MAKER" else ()))
+        refuse(params, "quoteOrderQty", *(("timeInForce",) if kind == "LIMIT_MAKER" else ()))
         required(params, "quantity")
-        required(params, "price")
-    tif = required(params, "timeInForce") if kind == "LIMIT" else "GTC"
+        if has_price:
+            required(params, "price")
+    tif = required(params, "timeInForce") if has_price and kind != "LIMIT_MAKER" else "GTC"
     if tif not in {"GTC", "IOC", "FOK"}:
         raise refusal(-1115)
     return OrderRequest(
@@ -138,14 +142,24 @@ def spot_order(params: Params, listings: Mapping[str, Listing]) -> OrderRequest:
         quote_amount=quote_amount,
         price=price,
         client_id=client_id(params, "newClientOrderId", SPOT),
+        trigger=_spot_trigger(params, listing, kind, side) if waits else None,
         response=_response(params, "FULL" if kind in FULL_BY_DEFAULT else "ACK", ("ACK", "RESULT", "FULL")),
-        stp=_stp(params),
+        stp=stp_of(params),
     )
+
+
+def _spot_trigger(params: Params, listing: Listing, kind: str, side: Side) -> Trigger:
+    required(params, "stopPrice")
+    price = decimal(params, "stopPrice")
+    assert price is not None
+    if not listing.min_price <= price <= listing.max_price or price % listing.tick:
+        raise refusal(-1013, "PRICE_FILTER")
+    return Trigger(price, rises=(side is Side.BUY) is kind.startswith("STOP_LOSS"))
 
 
 def usdm_order(params: Params, listings: Mapping[str, Listing]) -> OrderRequest:
     """A new order of futures. Raises ApiError naming what is missing, malformed or not allowed."""
-    listing, side = symbol(params, listings), _side(params)
+    listing, side = symbol(params, listings), side_of(params)
     kind = required(params, "type")
     if kind in CONDITIONAL_TYPES:
         raise refusal(-4120)
@@ -160,7 +174,7 @@ def usdm_order(params: Params, listings: Mapping[str, Listing]) -> OrderRequest:
         tif = required(params, "timeInForce")
         required(params, "price")
     else:
-        _refuse(params, "price", "timeInForce")
+        refuse(params, "price", "timeInForce")
     if tif not in {"GTC", "IOC", "FOK", "GTX"}:
         raise refusal(-1115)
     return OrderRequest(
@@ -174,7 +188,7 @@ def usdm_order(params: Params, listings: Mapping[str, Listing]) -> OrderRequest:
         price=decimal(params, "price"),
         client_id=client_id(params, "newClientOrderId", listing.product),
         response=_response(params, "ACK", ("ACK", "RESULT")),
-        stp=_stp(params),
+        stp=stp_of(params),
         reduce_only=flag(params, "reduceOnly"),
     )
 
@@ -188,14 +202,16 @@ def check_position_side(params: Params) -> None:
         raise refusal(-4061)
 
 
-def _side(params: Params) -> Side:
+def side_of(params: Params) -> Side:
+    """The side. Raises ApiError -1102 or -1117."""
     text = required(params, "side")
     if text not in {"BUY", "SELL"}:
         raise refusal(-1117)
     return Side[text]
 
 
-def _refuse(params: Params, *names: str) -> None:
+def refuse(params: Params, *names: str) -> None:
+    """Raises ApiError -1106 when one of these was sent."""
     for name in names:
         if name in params:
             raise refusal(-1106, name)
@@ -208,7 +224,8 @@ def _response(params: Params, default: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _stp(params: Params) -> SelfTradePrevention:
+def stp_of(params: Params) -> SelfTradePrevention:
+    """The self-trade prevention mode. Raises ApiError -1102."""
     value = params.get("selfTradePreventionMode", "EXPIRE_MAKER")
     if value not in STP_MODES:
         raise refusal(-1102, "selfTradePreventionMode")

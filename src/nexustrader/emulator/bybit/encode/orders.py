@@ -9,6 +9,7 @@ from nexustrader.emulator.bybit.categories import POSITION_INDEXES, SPOT
 from nexustrader.emulator.bybit.encode.numbers import money, price, text
 from nexustrader.emulator.market.market import Market
 from nexustrader.emulator.orders.records import CLOSE_OUT, ZERO, Execution, OrderRecord
+from nexustrader.sim.money import plain
 from nexustrader.sim.types import Side
 
 Body = dict[str, object]
@@ -24,6 +25,7 @@ _ENDS: dict[str, tuple[str, str]] = {
     "STP": ("CancelBySmp", "EC_NoError"),
     "REDUCE_ONLY": ("CancelByReduceOnly", "EC_NoError"),
     "EXPIRED": ("CancelByAdmin", "EC_NoError"),
+    "NO_FUNDS": ("CancelByAdmin", "EC_NoError"),
 }
 _NO_END = ("UNKNOWN", "EC_NoError")
 
@@ -93,7 +95,7 @@ def order(record: OrderRecord) -> Body:
         "stopOrderType": terms.get("stopOrderType", ""),
         "orderIv": "",
         "marketUnit": terms.get("marketUnit", ""),
-        "triggerPrice": terms.get("triggerPrice", ""),
+        "triggerPrice": "" if record.trigger is None else plain(record.trigger.price),
         "takeProfit": "",
         "stopLoss": "",
         "tpslMode": "",

@@ -11,7 +11,7 @@ from nexustrader.emulator.bybit.handlers import params as read
 from nexustrader.emulator.bybit.handlers.params import Params
 from nexustrader.emulator.market.listing import Listing
 from nexustrader.emulator.market.market import Market
-from nexustrader.emulator.orders.request import OrderRequest
+from nexustrader.emulator.orders.request import OrderRequest, Trigger
 from nexustrader.sim.money import plain
 from nexustrader.sim.types import SelfTradePrevention, Side, TimeInForce
 
@@ -61,7 +61,8 @@ def order_request(params: Params, account: BybitAccount, market: Market) -> Orde
     }
     if kind == "Market":
         terms["bound"] = plain(_bound(market, side))
-    terms |= _trigger(params, market)
+    trigger, more = _trigger(params, market)
+    terms |= more
     in_quote = _is_in_quote(params, listing, side, kind)
     if listing.product == SPOT and kind == "Market":
         terms |= {"marketUnit": "quoteCoin" if in_quote else "baseCoin", "qty": plain(quantity)}
@@ -79,6 +80,7 @@ def order_request(params: Params, account: BybitAccount, market: Market) -> Orde
         stp=SELF_TRADE[smp],
         reduce_only=_reduces(params, listing, side, index),
         position_side=POSITION_SIDES[index],
+        trigger=trigger,
         terms=terms,
     )
 
@@ -133,17 +135,16 @@ def _is_in_quote(params: Params, listing: Listing, side: Side, kind: str) -> boo
     return read.choice(params, "marketUnit", ("baseCoin", "quoteCoin"), default) == "quoteCoin"
 
 
-def _trigger(params: Params, market: Market) -> dict[str, str]:
-    """The terms of a conditional order; none for any other."""
+def _trigger(params: Params, market: Market) -> tuple[Trigger | None, dict[str, str]]:
+    """The trigger of a conditional order and its terms; none for any other."""
     if not params.get("triggerPrice") or params["triggerPrice"] == "0":
-        return {}
+        return None, {}
     if market.listing.product not in FUTURES:
         raise unserved("triggerPrice")
     direction = read.choice(params, "triggerDirection", (RISING, FALLING))
     by = read.choice(params, "triggerBy", TRIGGERS, "LastPrice")
-    price = check_trigger(market, params["triggerPrice"], direction, by)
-    return {
-        "triggerPrice": plain(price),
+    price = trigger_price(market, params["triggerPrice"])
+    return Trigger(price, direction == RISING, by != "LastPrice"), {
         "triggerDirection": direction,
         "triggerBy": by,
         "stopOrderType": "Stop",
@@ -151,22 +152,12 @@ def _trigger(params: Params, market: Market) -> dict[str, str]:
     }
 
 
-def check_trigger(market: Market, text: str, direction: str, by: str) -> Decimal:
-    """The price of a trigger. Raises BybitError off the grid, or when it would have come already."""
+def trigger_price(market: Market, text: str) -> Decimal:
+    """The price of a trigger. Raises BybitError off the grid."""
     price = read.amount({"triggerPrice": text}, "triggerPrice")
     if price % market.listing.tick:
         raise bad("triggerPrice is no multiple of the tick")
-    now = trigger_price(market, by)
-    if direction == RISING and price <= now:
-        raise refusal(110092, price, now)
-    if direction == FALLING and price >= now:
-        raise refusal(110093, price, now)
     return price
-
-
-def trigger_price(market: Market, by: str) -> Decimal:
-    """The price that a trigger looks at."""
-    return market.instrument.price(market.candles.last) if by == "LastPrice" else market.mark
 
 
 def _bound(market: Market, side: Side) -> Decimal:

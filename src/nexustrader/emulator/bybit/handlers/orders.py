@@ -11,7 +11,7 @@ from nexustrader.emulator.bybit.categories import FUTURES, LINEAR, OPTION, SPOT
 from nexustrader.emulator.bybit.encode import orders as words
 from nexustrader.emulator.bybit.errors import bad, unserved
 from nexustrader.emulator.bybit.handlers import params as read
-from nexustrader.emulator.bybit.handlers.create import order_request, within_bounds
+from nexustrader.emulator.bybit.handlers.create import order_request, trigger_price, within_bounds
 from nexustrader.emulator.bybit.handlers.operation import Answered, Body, Call
 from nexustrader.emulator.bybit.handlers.pages import page
 from nexustrader.emulator.bybit.handlers.params import Params
@@ -38,8 +38,8 @@ def create(call: Call) -> Body:
     if read.choice(params, "orderFilter", ORDER_FILTERS, "Order") != "Order" and product.name == SPOT:
         raise unserved("orderFilter")
     request = order_request(params, call.owner, market)
-    if "triggerPrice" in request.terms:
-        record = product.conditionals.place(call.owner, request)
+    if request.trigger is not None:
+        record = product.held.place(call.owner, request)
     else:
         record, _ = product.mishaps.place(call, request)
     return _ids(record)
@@ -52,7 +52,7 @@ def amend(call: Call) -> Body:
     price, amount = read.decimal(params, "price"), read.decimal(params, "qty")
     if any(params.get(name, "0") not in {"", "0"} for name in ("takeProfit", "stopLoss", "orderIv")):
         raise unserved("takeProfit, stopLoss or orderIv")
-    trigger = params.get("triggerPrice") or None
+    trigger = trigger_price(market, params["triggerPrice"]) if params.get("triggerPrice") else None
     if trigger is not None and not record.is_held:
         raise bad("the order has no trigger, or it came already")
     if price is None and amount is None and trigger is None:
@@ -61,7 +61,7 @@ def amend(call: Call) -> Body:
     price = record.price if price is None else within_bounds(market, record.sim.side, price)
     amount = record.amount if amount is None else amount
     if record.is_held:
-        product.conditionals.amend(record, price, amount, trigger)
+        product.held.amend(record, price, amount, trigger)
     else:
         product.trading.modify(call.owner, record, price, amount)
     return _ids(record)
