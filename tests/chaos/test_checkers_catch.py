@@ -42,6 +42,9 @@ OTHERS = [seed for seed in SEEDS if seed % PRESSING_EVERY == 0]
 Break = Callable[[pytest.MonkeyPatch], None]
 
 
+RARELY = [*range(5_015, 5_040)]  # sums without executions have become rare
+
+
 class Defect(NamedTuple):
     """One way to break an engine; `invariant` is to catch it when these faults strike."""
 
@@ -240,7 +243,7 @@ DEFECTS = (
     Defect(drops_what_an_earlier_run_has_not_told, "I20", ("F38",), strike=kill_between_a_fact_and_its_news),
     Defect(keeps_the_price_of_an_amended_order, "I17"),
     Defect(counts_an_execution_again_for_its_order, "I5", ("F15",)),
-    Defect(counts_sums_twice_for_the_position, "I6", ("F17",)),
+    Defect(counts_sums_twice_for_the_position, "I6", ("F17",), RARELY),
     Defect(takes_orders_in_doubt_for_no_risk, "I9", ("F2",), PRESSING),
     Defect(cancels_whatever_is_open, "I10", ("F44",), strike=manual_order),
     Defect(forgets_a_cancel_that_could_not_leave, "I19", ("F21",)),

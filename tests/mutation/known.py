@@ -46,8 +46,8 @@ KNOWN = (
     Mutant(
         "M4",
         "venue/gateway.py",
-        "        except OutcomeUnknown as error:\n            self._finish(command, Conclusion.UNKNOWN, str(error))",
-        "        except OutcomeUnknown as error:\n            self._finish(command, Conclusion.REJECTED, str(error))",
+        "            self._finish_all(commands, Conclusion.UNKNOWN, str(error))",
+        "            self._finish_all(commands, Conclusion.REJECTED, str(error))",
         "a request whose reply was lost counts as refused",
         ("F2+F19",),
     ),

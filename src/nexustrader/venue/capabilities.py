@@ -116,7 +116,7 @@ def capability(
         reduces_only=can(OrderType.LIMIT, reduce_only=True) is None,
         hedges=can(OrderType.LIMIT, position_side=PositionSide.LONG) is None,
         amends=amend_refusal(venue, account_type, instrument) is None,
-        batch_max=venue.batch_max(account_type, instrument),
+        batch_max=venue.batch_max(account_type, instrument, OrderType.LIMIT),
         cancels_all=_cancels_all(venue, account_type, instrument),
         has_dead_man=venue.dead_man_request(account_type, instrument.venue_symbol, COUNTDOWN_MS) is not None,
         has_order_socket=endpoints.trade is not None,

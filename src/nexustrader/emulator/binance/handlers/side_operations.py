@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nexustrader.emulator.binance.handlers import account_operations as account
+from nexustrader.emulator.binance.handlers import algo_orders as algo
 from nexustrader.emulator.binance.handlers import margin_operations as margin
 from nexustrader.emulator.binance.handlers import order_operations as order
 from nexustrader.emulator.binance.handlers import portfolio_operations as portfolio
@@ -68,6 +69,15 @@ def _spot(handler: Handler, *lacks: frozenset[str]) -> Handler:
 _MARGIN = "/sapi/v1/margin"
 _PM = "/papi/v1"
 _CANCEL = without(margin.marked(margin.cancel), margin.CANCEL_LACKING)
+_UM_ALGO: Rest = {
+    ("POST", "algo/order"): _of("order.place", algo.place, product=USDM, is_order=True),
+    ("DELETE", "algo/order"): _of("order.cancel", algo.cancel, product=USDM),
+    ("DELETE", "algo/allOpenOrders"): _of("order.cancelAll", algo.cancel_all, product=USDM),
+    ("GET", "algo/algoOrder"): _of("order.status", algo.query, product=USDM),
+    ("GET", "algo/openAlgoOrders"): _of("openOrders.status", algo.open_orders, product=USDM),
+    ("GET", "algo/allAlgoOrders"): _of("allOrders", algo.all_orders, 5, product=USDM),
+}
+_UM = _futures(USDM, 5, portfolio.um_positions, 5, frozenset()) | _UM_ALGO
 _CM = _futures(COINM, 20, portfolio.cm_positions, 1, portfolio.COINM_LACKING)
 
 SIDE_REST: dict[str, Rest] = {
@@ -98,10 +108,7 @@ SIDE_REST: dict[str, Rest] = {
         ("POST", f"{_PM}/listenKey"): _of("userDataStream.start", portfolio.start_listen_key, security=KEY),
         ("PUT", f"{_PM}/listenKey"): _of("userDataStream.ping", portfolio.keep_listen_key, security=KEY),
         ("DELETE", f"{_PM}/listenKey"): _of("userDataStream.stop", portfolio.close_listen_key, security=KEY),
-        **{
-            (method, f"{_PM}/um/{end}"): operation
-            for (method, end), operation in _futures(USDM, 5, portfolio.um_positions, 5, frozenset()).items()
-        },
+        **{(method, f"{_PM}/um/{end}"): operation for (method, end), operation in _UM.items()},
         **{(method, f"{_PM}/cm/{end}"): operation for (method, end), operation in _CM.items()},
     },
 }
