@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nexustrader.emulator.binance.handlers import account_operations as account
+from nexustrader.emulator.binance.handlers import algo_orders as algo
 from nexustrader.emulator.binance.handlers import margin_operations as margin
 from nexustrader.emulator.binance.handlers import order_operations as order
 from nexustrader.emulator.binance.handlers import portfolio_operations as portfolio
@@ -103,5 +104,11 @@ SIDE_REST: dict[str, Rest] = {
             for (method, end), operation in _futures(USDM, 5, portfolio.um_positions, 5, frozenset()).items()
         },
         **{(method, f"{_PM}/cm/{end}"): operation for (method, end), operation in _CM.items()},
+        ("POST", f"{_PM}/um/algo/order"): _of("order.place", algo.place, is_order=True, product=USDM),
+        ("DELETE", f"{_PM}/um/algo/order"): _of("order.cancel", algo.cancel_told_briefly, product=USDM),
+        ("DELETE", f"{_PM}/um/algo/allOpenOrders"): _of("order.cancelAll", algo.cancel_all, product=USDM),
+        ("GET", f"{_PM}/um/algo/algoOrder"): _of("order.status", algo.query, product=USDM),
+        ("GET", f"{_PM}/um/algo/openAlgoOrders"): _of("openOrders.status", algo.open_orders, product=USDM),
+        ("GET", f"{_PM}/um/algo/allAlgoOrders"): _of("allOrders", algo.all_orders, 5, product=USDM),
     },
 }
