@@ -98,7 +98,7 @@ def test_a_refused_order_borrows_nothing(venue: MemoryVenue) -> None:
             {"side": "BUY", "type": "MARKET", "quantity": "0.000001", "symbol": "BTCUSDT"},
             -1013,
         ),
-        ("POST", ORDER, {"side": "BUY", "type": "STOP_LOSS", "quantity": "1", "symbol": "BTCUSDT"}, -1116),
+        ("POST", ORDER, {"side": "BUY", "type": "STOP", "quantity": "1", "symbol": "BTCUSDT"}, -1116),
         ("DELETE", ORDER, {"symbol": "BTCUSDT", "orderId": 1}, -2011),
         ("DELETE", "/sapi/v1/margin/openOrders", {"symbol": "BTCUSDT"}, -2011),
         ("GET", "/sapi/v1/margin/openOrders", {"isIsolated": "TRUE"}, -1102),

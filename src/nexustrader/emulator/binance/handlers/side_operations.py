@@ -110,5 +110,11 @@ SIDE_REST: dict[str, Rest] = {
         ("DELETE", f"{_PM}/listenKey"): _of("userDataStream.stop", portfolio.close_listen_key, security=KEY),
         **{(method, f"{_PM}/um/{end}"): operation for (method, end), operation in _UM.items()},
         **{(method, f"{_PM}/cm/{end}"): operation for (method, end), operation in _CM.items()},
+        ("POST", f"{_PM}/um/algo/order"): _of("order.place", algo.place, is_order=True, product=USDM),
+        ("DELETE", f"{_PM}/um/algo/order"): _of("order.cancel", algo.cancel_told_briefly, product=USDM),
+        ("DELETE", f"{_PM}/um/algo/allOpenOrders"): _of("order.cancelAll", algo.cancel_all, product=USDM),
+        ("GET", f"{_PM}/um/algo/algoOrder"): _of("order.status", algo.query, product=USDM),
+        ("GET", f"{_PM}/um/algo/openAlgoOrders"): _of("openOrders.status", algo.open_orders, product=USDM),
+        ("GET", f"{_PM}/um/algo/allAlgoOrders"): _of("allOrders", algo.all_orders, 5, product=USDM),
     },
 }
