@@ -67,6 +67,7 @@ def _event(
         type=quirks.order_type_of(origin.product, row.type, row.timeInForce),
         time_in_force=words.TIMES_IN_FORCE.get(row.timeInForce),
         reduce_only=row.reduceOnly,
+        position_side=words.POSITION_SIDES.get(row.positionSide),
     )
 
 

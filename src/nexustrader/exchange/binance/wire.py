@@ -259,6 +259,7 @@ class OrderReply(Money):
     cumQuote: Decimal | None = None
     cumBase: Decimal | None = None  # COIN-M
     reduceOnly: bool | None = None  # futures
+    positionSide: str = "BOTH"
     expiryReason: str | None = None
     time: Ms = 0
     transactTime: Ms = 0
@@ -368,9 +369,13 @@ class ExecutionReport(
     cumQuote: ClassVar[Decimal | None] = None
     cumBase: ClassVar[Decimal | None] = None
     reduceOnly: ClassVar[bool | None] = None
+    positionSide: ClassVar[str] = "BOTH"
 
 
-class FuturesOrder(Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er"}):
+class FuturesOrder(
+    Money,
+    rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er", "positionSide": "ps"},
+):
     symbol: str
     clientOrderId: str
     side: str
@@ -391,6 +396,7 @@ class FuturesOrder(Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly
     maker: bool = False
     avgPrice: Decimal | None = None
     reduceOnly: bool | None = None
+    positionSide: str = "BOTH"
     expiry: str | int | None = None
     cummulativeQuoteQty: ClassVar[Decimal | None] = None
     cumQuote: ClassVar[Decimal | None] = None
