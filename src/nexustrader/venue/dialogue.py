@@ -42,9 +42,13 @@ class Dialogue:
         return True
 
     def end(self) -> None:
-        """The socket is gone: no reply will come."""
+        """The socket is gone: no reply will come.
+
+        Race: whoever asks may be a task that outlives the socket. A cancelled future would end it without a word.
+        """
         for waiting in self._waiting.values():
-            waiting.cancel()
+            if not waiting.done():
+                waiting.set_exception(NotSent(f"{self._name}: the socket closed before the reply"))
         self._waiting.clear()
 
     async def log_on(self) -> None:

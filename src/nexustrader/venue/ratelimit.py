@@ -62,7 +62,9 @@ class RateLimiter:
 
     def banned_ms(self, monotonic_ms: int, now_ms: int) -> int:
         """How much longer the venue wants silence of this host."""
-        others = min(self._shared.banned_until() - now_ms, BAN_MS_MAX)  # a clock that was set is no ban
+        others = self._shared.banned_until() - now_ms
+        # The clock was set back. A ban cut to the longest one would move along with the clock, and never end.
+        others = others if others <= BAN_MS_MAX else 0
         return max(0, self._own_ban_ms(monotonic_ms), others)
 
     def _own_ban_ms(self, monotonic_ms: int) -> int:

@@ -132,3 +132,16 @@ async def test_refused_credentials_end_the_start(a: Isolated) -> None:
     a.refused = http(401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."})
     with pytest.raises(AuthFailed, match="-2015"):
         await a.gateway.start()
+
+
+@isolated_test
+async def test_a_socket_that_closes_while_tokens_are_prolonged_ends_no_later_prolonging(a: Isolated) -> None:
+    await a.gateway.start()
+    (socket,) = a.sockets
+    socket.on_send = lambda _raw: socket.close()  # the reply never comes: the socket is gone
+    await asyncio.sleep(PROLONG_S + 60)
+    again = a.sockets[-1]
+    assert again is not socket
+    assert len(a.tokens_on(again)) == 2
+    await asyncio.sleep(PROLONG_S)
+    assert len(a.tokens_on(again)) == 4

@@ -397,3 +397,17 @@ def test_the_listen_key_must_look_like_one_because_it_goes_into_a_url():
     for bad in (b'{"listenKey":""}', b'{"listenKey":"../x"}', b'{"listenKey":"a\\n"}', b"{}"):
         with pytest.raises(WireError):
             VENUE.parse_listen_key(bad)
+
+
+@pytest.mark.parametrize("side", [PositionSide.LONG, PositionSide.SHORT])
+def test_an_order_of_hedge_mode_tells_which_position_it_changes(resolve, side):
+    """A stranger's execution, a liquidation and an adopted order know it from nowhere else."""
+    assert event_of(USD_M, resolve, update(ps=side.value)).position_side is side
+    assert event_of(USD_M, resolve, update()).position_side is None
+    queried = {
+        "symbol": "BTCUSDT", "orderId": BIG_ID, "clientOrderId": OURS, "status": "NEW", "side": "SELL",
+        "type": "LIMIT", "timeInForce": "GTC", "price": "61800.2", "origQty": "0.020", "executedQty": "0",
+        "reduceOnly": False, "positionSide": side.value, "updateTime": 1754000000199,
+    }  # fmt: skip
+    (order,) = VENUE.parse_orders(USD_M, "binance:test", resolve, msgspec.json.encode([queried]))
+    assert order.position_side is side

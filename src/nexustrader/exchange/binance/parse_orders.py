@@ -47,6 +47,7 @@ def _event(
         time_in_force=words.TIMES_IN_FORCE.get(row.timeInForce),
         reduce_only=row.reduceOnly,
         trigger_price=quirks.positive(row.stopPrice),
+        position_side=words.POSITION_SIDES.get(row.positionSide),
     )
 
 

@@ -260,6 +260,7 @@ class OrderReply(Money):
     cumBase: Decimal | None = None  # COIN-M
     stopPrice: Decimal | None = None
     reduceOnly: bool | None = None  # futures
+    positionSide: str = "BOTH"
     expiryReason: str | None = None
     time: Ms = 0
     transactTime: Ms = 0
@@ -370,10 +371,13 @@ class ExecutionReport(
     cumQuote: ClassVar[Decimal | None] = None
     cumBase: ClassVar[Decimal | None] = None
     reduceOnly: ClassVar[bool | None] = None
+    positionSide: ClassVar[str] = "BOTH"
 
 
 class FuturesOrder(
-    Money, rename=_EVENT_LETTERS | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er", "stopPrice": "sp"}
+    Money,
+    rename=_EVENT_LETTERS
+    | {"avgPrice": "ap", "reduceOnly": "R", "expiry": "er", "stopPrice": "sp", "positionSide": "ps"},
 ):
     symbol: str
     clientOrderId: str
@@ -396,6 +400,7 @@ class FuturesOrder(
     avgPrice: Decimal | None = None
     reduceOnly: bool | None = None
     stopPrice: Decimal | None = None
+    positionSide: str = "BOTH"
     expiry: str | int | None = None
     cummulativeQuoteQty: ClassVar[Decimal | None] = None
     cumQuote: ClassVar[Decimal | None] = None

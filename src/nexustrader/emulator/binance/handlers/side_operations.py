@@ -69,15 +69,7 @@ def _spot(handler: Handler, *lacks: frozenset[str]) -> Handler:
 _MARGIN = "/sapi/v1/margin"
 _PM = "/papi/v1"
 _CANCEL = without(margin.marked(margin.cancel), margin.CANCEL_LACKING)
-_UM_ALGO: Rest = {
-    ("POST", "algo/order"): _of("order.place", algo.place, product=USDM, is_order=True),
-    ("DELETE", "algo/order"): _of("order.cancel", algo.cancel, product=USDM),
-    ("DELETE", "algo/allOpenOrders"): _of("order.cancelAll", algo.cancel_all, product=USDM),
-    ("GET", "algo/algoOrder"): _of("order.status", algo.query, product=USDM),
-    ("GET", "algo/openAlgoOrders"): _of("openOrders.status", algo.open_orders, product=USDM),
-    ("GET", "algo/allAlgoOrders"): _of("allOrders", algo.all_orders, 5, product=USDM),
-}
-_UM = _futures(USDM, 5, portfolio.um_positions, 5, frozenset()) | _UM_ALGO
+_UM = _futures(USDM, 5, portfolio.um_positions, 5, frozenset())
 _CM = _futures(COINM, 20, portfolio.cm_positions, 1, portfolio.COINM_LACKING)
 
 SIDE_REST: dict[str, Rest] = {
