@@ -90,6 +90,7 @@ class Gateway(Inquiries):
             clock, venue.spec.ack_timeout_ms, self._on_ack_timeout
         )
         self._trade: Stream | None = None
+        self._is_logged_on = False  # on the order socket
         if endpoints.trade is not None:
             trade_url = endpoints.trade
             self._trade = Stream(
@@ -226,6 +227,10 @@ class Gateway(Inquiries):
         trade = self._trade
         if trade is None:
             self._finish(command, Conclusion.NOT_SENT, f"{self._type.value} has no order socket")
+            return
+        if not self._is_logged_on:
+            # Race: on a socket that is open but not logged on the venue refuses what it would else have taken.
+            self._finish(command, Conclusion.NOT_SENT, "the order socket is not connected and logged on")
             return
         request_id = f"{next(self._ids)}"
         try:
@@ -377,9 +382,11 @@ class Gateway(Inquiries):
             await self._dialogue.log_on()
         except AuthFailed as error:
             raise NotSent(str(error)) from None  # the private stream says the same, and ends the start
+        self._is_logged_on = True
         await self._user.on_trade_up(self._dialogue)
 
     def _on_trade_down(self, reason: str) -> None:
+        self._is_logged_on = False
         # Race: a reply may have been on its way when the socket closed. What was sent is UNKNOWN, never failed.
         for command in self._pending.take_all():
             self._finish(command, Conclusion.UNKNOWN, f"the order socket closed before the reply: {reason}")

@@ -178,6 +178,18 @@ async def test_both_sockets_are_pinged_every_twenty_seconds_and_pongs_are_heard_
     assert (a.results, a.facts) == ([], [])
 
 
+@bybit_test()
+async def test_no_order_leaves_on_a_socket_that_has_not_logged_on_yet(a: Account) -> None:
+    """The venue would refuse it for want of a logon: a definite no, that no other route would take up."""
+    a.transport.on_connect = None  # the logon of the next socket is not answered
+    a.socket("trade").break_off()
+    await asyncio.sleep(5)
+    assert [frame["op"] for frame in a.said("trade")] == ["auth"]
+    a.submit()
+    assert [frame["op"] for frame in a.said("trade")] == ["auth"]
+    assert [result.conclusion for result in a.results] == [Conclusion.NOT_SENT]
+
+
 @bybit_test(start=False)
 async def test_a_wrong_signature_ends_the_start(a: Account) -> None:
     a.refuse_logon = "Invalid sign"
