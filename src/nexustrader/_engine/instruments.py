@@ -48,7 +48,8 @@ class InstrumentLists:
             self._first.append(self._tasks.create_task(self._refresh(one), name=f"instruments {name}"))
         else:
             fresh = await feed.fetch_instruments()
-            store.write(name, fresh.values(), self._clock.timestamp_ms())
+            if fresh:
+                store.write(name, fresh.values(), self._clock.timestamp_ms())
             feed.know_instruments(fresh.values())
         self._lists.append(one)
 
@@ -69,6 +70,11 @@ class InstrumentLists:
             fresh = await one.feed.fetch_instruments()
         except NexusTraderError as error:
             _log.warning(f"{one.name}: the list could not be fetched, it stays as it is: {error}")
+            return
+        if not fresh:
+            _log.warning(
+                f"{one.name}: the venue lists nothing, which is not believed: the list stays as it is"
+            )
             return
         one.store.write(one.name, fresh.values(), self._clock.timestamp_ms())
         known = one.feed.instruments

@@ -118,7 +118,7 @@ def refusal(
     checks; without it they are left to the venue.
     """
     reason = None
-    if not instrument.active:
+    if not instrument.active and not reduce_only:  # a way out is for the venue to refuse
         reason = "STATUS: the instrument is not open for trading; choose another or wait"
     elif type.is_market:
         reason = _market_amount_refusal(instrument, amount)

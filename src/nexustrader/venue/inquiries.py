@@ -68,11 +68,12 @@ class Inquiries:
     async def _fills(self, request: Request, oid: str) -> list[ev.OrderEvent]:
         """Page by page. Raises what a page raises, and OutcomeUnknown for too many: half an answer is none."""
         parse, resolve = self._venue.parse_fills, self._resolve
-        return [
+        fills = [
             fill
             for body in await self._session.ask_whole((request,))
             for fill in parse(self._type, self.account, oid, resolve, body)
         ]
+        return sorted(fills, key=lambda fill: fill.timestamp)  # some venues begin with the newest page
 
     async def query_open_orders(self, symbol: str | None = None) -> list[ev.OrderEvent]:
         instrument = self._instrument(symbol) if symbol is not None else None

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nexustrader.constants import OrderSide, OrderType
+from nexustrader.constants import InstrumentType, OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.events import EventKind, Fill, Source
 from nexustrader.error import WireError
@@ -261,3 +261,15 @@ def test_an_order_that_was_filled_at_a_price_that_is_not_told_is_not_told_as_fil
     assert [e.kind for e in facts(USD_M, perp, submit(OrderType.MARKET), filled)] == [EventKind.ACKED]
     told = facts(USD_M, perp, submit(OrderType.MARKET), filled | {"avgPrice": "61800.5"})
     assert [(e.kind, e.average) for e in told[1:]] == [(EventKind.FILLED, Decimal("61800.5"))]
+
+
+def test_a_cancel_of_inverse_contracts_whose_price_is_not_told_leaves_its_fills_to_the_stream(perp):
+    inverse = msgspec.structs.replace(
+        perp, symbol="BTCUSD-PERP.BINANCE", venue_symbol="BTCUSD_PERP", type=InstrumentType.INVERSE
+    )
+    command = ev.Cancel(oid="17", account="a", symbol=inverse.symbol, timestamp=1)
+    body = {"symbol": "BTCUSD_PERP", "orderId": 7, "status": "CANCELED", "executedQty": "3", "updateTime": 5}
+    (event,) = VENUE.parse_order_reply(
+        BinanceAccountType.COIN_M_FUTURE, inverse, command, msgspec.json.encode(body), 9
+    )
+    assert (event.kind, event.filled) == (ev.EventKind.CANCELED, None)

@@ -105,7 +105,7 @@ def test_what_a_rest_reply_permits_to_conclude(status, body, conclusion):
         (500, {"code": -1000, "msg": "?"}, UNKNOWN),
         (504, {"code": -1007, "msg": "Timeout"}, UNKNOWN),
         (503, {"code": -1008, "msg": "Server is currently overloaded"}, REJECTED),
-        (503, {"code": -1001, "msg": INTERNAL_ERROR}, REJECTED),
+        (503, {"code": -1001, "msg": INTERNAL_ERROR}, UNKNOWN),
         (500, {}, UNKNOWN),
         (400, {"code": -2035, "msg": "User Data Stream subscription already active."}, ACCEPTED),
     ],

@@ -169,3 +169,12 @@ def test_a_yes_with_a_bad_status_is_no_yes():
 
 def test_the_headers_count_a_bucket_that_nobody_names():
     assert tuple(VENUE.used_limits({"x-bapi-limit": "10", "x-bapi-limit-status": "3"})) == ()
+
+
+def test_the_key_that_a_refused_signature_echoes_is_not_told():
+    echoed = "error sign! origin_string[1700000000000MYKEY5000{}]"
+    rest = VENUE.parse_rest_reply(200, {}, msgspec.json.encode({"retCode": 10004, "retMsg": echoed}), 0)
+    socket = VENUE.parse_ws_reply(msgspec.json.encode({"reqId": "7", "retCode": 10004, "retMsg": echoed}))
+    assert socket is not None
+    for reply in (rest, socket.reply):
+        assert (reply.code, reply.message) == ("10004", "error sign!")

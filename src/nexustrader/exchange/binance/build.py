@@ -24,7 +24,7 @@ Params = dict[str, str]
 # Set by the engine alone: who, what, which id, and the window that the reconciliation relies on.
 OWN_PARAMS = algo.OWN_PARAMS | {
     "symbol", "side", "type", "quantity", "price", "reduceOnly", "newClientOrderId", "origClientOrderId",
-    "orderId", "isIsolated", "apiKey", "timestamp", "recvWindow", "signature",
+    "orderId", "isIsolated", "positionSide", "apiKey", "timestamp", "recvWindow", "signature",
 }  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode

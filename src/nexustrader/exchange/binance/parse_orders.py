@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from nexustrader.constants import AccountType, OrderType
+from nexustrader.constants import AccountType, InstrumentType, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.events import EventKind, Fill, OrderEvent, Source
 from nexustrader.domain.instrument import Instrument
@@ -178,12 +178,14 @@ def parse_order_reply(
     elif isinstance(command, ev.Amend):
         kind = EventKind.AMENDED
     event = _event(origin, row, kind, Source.ACK, timestamp, command.oid)
+    # Replies of futures tell no prices: what they executed is left to the stream, which does. An order would be told
+    # as filled at 0, and an inverse position could not be put right later.
+    unpriced = event.filled and event.average is None
     if isinstance(command, ev.Submit):
         facts = _created(command, row, state, event)
-        # Replies of futures tell no prices: what they executed is left to the stream, which does. An order would be
-        # told as filled at 0, and an inverse position could not be put right later.
-        unpriced = event.filled and event.average is None
         return (next(facts),) if unpriced else tuple(facts)
+    if unpriced and product.instrument_type is InstrumentType.INVERSE:
+        event = replace(event, filled=None)
     # An amendment below the filled amount ends the order.
     return (event, replace(event, kind=ending)) if ending not in (None, kind) else (event,)
 

@@ -46,7 +46,7 @@ def parse_rest_reply(status: int, headers: Mapping[str, str], body: bytes, now_m
         code, text = _code_text(complaint.code), (complaint.msg or "")[:TEXT_CHARS_MAX]
         if 200 <= status < 300 and not (code or "").startswith("-"):
             return Reply(ok=True, status=status, message=text, body=body)
-    key = _refined(status, code, text)
+    key = _refined(status, code, text, by_rest=True)
     retry = _retry_after_ms(headers, text, now_ms)
     wait = errors.RETRY_HINTS_MS.get(key) if retry is None else retry
     return Reply(False, status, key, text, body, wait)
@@ -65,13 +65,17 @@ def _code_text(code: int | str | None) -> str | None:
     return None if code is None or text in ("0", "200", "") else text
 
 
-def _refined(status: int, code: str | None, text: str) -> str:
-    """The key of the error table: the venue's code, or one that takes the text into account."""
-    if status == 503 and text == _SERVICE_UNAVAILABLE:
+def _refined(status: int, code: str | None, text: str, *, by_rest: bool = False) -> str:
+    """The key of the error table: the venue's code, or one that takes the text into account.
+
+    Two texts of REST at 503 say that nothing was done; on the order socket every 5xx leaves it open.
+    """
+    is_503 = by_rest and status == 503
+    if is_503 and text == _SERVICE_UNAVAILABLE:
         return errors.SERVICE_UNAVAILABLE
     if code is None:
         return f"HTTP {status}"
-    if code == "-1001" and text == _INTERNAL_ERROR:
+    if is_503 and code == "-1001" and text == _INTERNAL_ERROR:
         return errors.INTERNAL_ERROR_FAILED
     if code == "-2010" and "duplicate" in text.lower():
         return errors.DUPLICATE_SPOT

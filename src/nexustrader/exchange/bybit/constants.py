@@ -1,4 +1,4 @@
-"""Account types of Bybit. Light on purpose: configurations import it."""
+"""Bybit's account types. Light on purpose: configurations import it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def parse_rest_reply(status: int, headers: Mapping[str, str], body: bytes, now_m
             return Reply(ok=False, status=status, message=f"the reply is not readable: {text}", body=body)
         is_too_often = status == 403 and "too frequent" in text.lower()
         return _refusal(status, errors.IP_LIMIT if is_too_often else f"HTTP {status}", text, body, None)
-    text = (envelope.retMsg or "")[:TEXT_CHARS_MAX]
+    text = _shown(envelope.retMsg)
     if envelope.retCode == 0:
         return Reply(is_good, status, None if is_good else f"HTTP {status}", text, body)
     wait = _retry_after_ms(headers, envelope.time or now_ms)
@@ -52,6 +52,11 @@ def parse_batch_reply(body: bytes) -> list[Reply]:
         parse_rest_reply(HTTP_OK, {}, _encode({"retCode": end.code, "retMsg": end.msg, "result": one}), 0)
         for end, one in zip(ends, made, strict=True)
     ]
+
+
+def _shown(text: str | None) -> str:
+    """What may be journalled and told: a refused signature echoes what was signed, the key with it."""
+    return (text or "").partition("origin_string")[0][:TEXT_CHARS_MAX].strip()
 
 
 def _refusal(status: int, code: str, text: str, body: bytes, wait: int | None) -> Reply:
@@ -99,7 +104,7 @@ def parse_ws_reply(raw: bytes) -> WsReply | None:
         return None
     request_id = (head.reqId or head.req_id or "").partition("-")[0] or None
     if head.retCode is not None:
-        text = (head.retMsg or "")[:TEXT_CHARS_MAX]
+        text = _shown(head.retMsg)
         if head.retCode == 0:
             return WsReply(request_id, Reply(ok=True, status=HTTP_OK, message=text, body=raw))
         wait = _retry_after_ms({n: str(v) for n, v in head.header.items()}, 0) if head.header else None
