@@ -13,6 +13,7 @@ import mmap
 import os
 import struct
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -81,6 +82,7 @@ class SharedCounts:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        self._threads = threading.Lock()  # the file's lock does not tell threads of one process apart
         self._ban_at = _PAIR.size * size
 
     def used(self, index: int, window: int) -> int:
@@ -117,11 +119,12 @@ class SharedCounts:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        with self._threads:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 def counts_for(name: str, size: int) -> Counts:
@@ -129,7 +132,7 @@ def counts_for(name: str, size: int) -> Counts:
     folder = Path(tempfile.gettempdir()) / f"nexustrader-{getattr(os, 'getuid', int)()}"
     try:
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
-        found = folder.stat()
+        found = folder.lstat()
         if found.st_uid != getattr(os, "getuid", int)() or found.st_mode & 0o077:
             raise OSError(f"{folder} is open to others")
         return SharedCounts(folder / f"limits-{hashlib.sha256(name.encode()).hexdigest()[:16]}-{size}", size)
