@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.slow]
 
 MAKER = Path(__file__).with_name("maker.py")
 PLANS = {
-    "at random": Plan(seed=5, trading_s=15.0),
+    "at random": Plan(seed=12, trading_s=15.0),
     "at random, pressing": Plan(seed=4, trading_s=15.0),
     "spot": Plan(seed=6, trading_s=15.0, market=SPOT),
     "quoting": Plan(seed=3, trading_s=28.0, program=str(MAKER)),
-    "tasks and questions": Plan(seed=9, trading_s=15.0, program=str(EVERYTHING)),
-    "with lost frames": Plan(seed=5, trading_s=15.0, faults=("F31",)),
-    "with lost replies": Plan(seed=5, trading_s=15.0, faults=("F1",)),
+    "tasks and questions": Plan(seed=12, trading_s=15.0, program=str(EVERYTHING)),
+    "with lost frames": Plan(seed=12, trading_s=15.0, faults=("F31",)),
+    "with lost replies": Plan(seed=12, trading_s=15.0, faults=("F1",)),
 }
 KNOWN = {
     Cause.LATENCY,
