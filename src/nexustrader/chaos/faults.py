@@ -61,6 +61,12 @@ FAULTS: Mapping[str, FaultKind] = {
         "an answer that is no answer", ("garble_reply",), (venue.garble_reply, venue.oversized_reply)
     ),
     "F8": FaultKind("refused as a duplicate of itself", ("ghost_twin",), (venue.ghost_twin,)),
+    "F9": FaultKind(
+        "a batch done by halves, or whose answer is late or lost",
+        ("drop_request", "drop_ack", "http_status_after", "garble_reply", "delay_ack_ms"),
+        (venue.lose_batch, venue.batch_by_halves),
+        of_futures=True,  # Binance takes none on spot
+    ),
     "F10": FaultKind(
         "an amendment applied and its reply lost, or racing a fill",
         ("drop_ack", "fill_wins"),
@@ -187,7 +193,6 @@ FAULTS: Mapping[str, FaultKind] = {
 BOOK_FAULTS = frozenset({"F25", "F26", "F28", "F29"})  # they need somebody who looks at a local book
 
 DEFERRED: Mapping[str, str] = {
-    "F9": "batches are not built yet",
     "F27": "none of the venues sends a checksum of its books",
     "F41": "the mirror database is no part of a run in memory; tests/crash and its own tests strike it",
     "F43": "a restart with another configuration is no part of a run in memory; tests/crash strikes it",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMANDS = ("order.place", "order.place", "order.place", "order.cancel", "order.modify")
 NATIVE = "BTCUSDT"
+BATCH = "order.placeBatch"
 EXPIRIES = ("EXPIRED", "CANCELED", "STP", "POST_ONLY", "REDUCE_ONLY")
 GARBLES = (
     "html",
@@ -50,6 +51,23 @@ def drop_request(run: Run, entropy: Entropy) -> None:
 
 def drop_ack(run: Run, entropy: Entropy) -> None:
     arm(run, "drop_ack", on=entropy.choice(COMMANDS), count=entropy.randint(1, 3))
+
+
+def lose_batch(run: Run, entropy: Entropy) -> None:
+    """Several orders at once, of which some may be refused, and their one answer gets lost."""
+    how = entropy.choice(("drop_request", "drop_ack", "http_status_after", "garble_reply"))
+    details: dict[str, Any] = {
+        "http_status_after": {"reply": "gateway"},
+        "garble_reply": {"how": entropy.choice(GARBLES)},
+    }.get(how, {})
+    arm(run, how, on=BATCH, **details)
+    run.act("batch")
+
+
+def batch_by_halves(run: Run, _entropy: Entropy) -> None:
+    """Several orders at once, of which some may be refused; a slow answer comes behind the stream."""
+    arm(run, "delay_ack_ms", on=BATCH, delay_ms=900)
+    run.act("batch")
 
 
 def late_ack(run: Run, entropy: Entropy) -> None:

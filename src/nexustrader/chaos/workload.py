@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from nexustrader.constants import BookLevel, OrderSide, OrderType, TimeInForce
 from nexustrader.kernel.entropy import Entropy
-from nexustrader.schema import BookL1, BookL2, Order
+from nexustrader.schema import BatchOrder, BookL1, BookL2, Order
 from nexustrader.strategy import Strategy
 
 SYMBOL = "BTCUSDT-PERP.BINANCE"
@@ -199,6 +199,21 @@ class RandomTrader(Strategy):
         key = f"twice-{self.clock.timestamp_ms()}-{self._keys}"
         for create in (self.create_order_ws, self.create_order):
             create(self.symbol, side, OrderType.LIMIT, amount, price, idempotency_key=key)
+
+    def _batch(self) -> None:
+        """Orders that rest, cross, or are too far away for the venue, together."""
+        side = self._side()
+        orders = [
+            BatchOrder(
+                symbol=self.symbol,
+                side=side,
+                type=OrderType.LIMIT,
+                amount=self._amount(),
+                price=self._touch(side) * Decimal(factor if side.is_buy else 2 - Decimal(factor)),
+            )
+            for factor in [self._entropy.choice(("0.995", "0.999", "1.001", "0.2")) for _ in range(3)]
+        ]
+        self.create_batch_orders(orders)
 
     def _cancel_all(self) -> None:
         self.cancel_all_orders(self.symbol)
