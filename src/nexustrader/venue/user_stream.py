@@ -104,7 +104,59 @@ class _Reader:
 
 
 class _OwnSocket(_Reader):
-    """Private events do not come on the order socket."""
+    """Private events come on a socket of their own, and nothing of them on the order socket."""
+
+    def __init__(
+        self,
+        account: str,
+        venue: Venue,
+        account_type: AccountType,
+        resolve: Resolve,
+        deliver: Deliver,
+        url: str,
+        session: RestSession,
+        transport: Transport,
+        tasks: TaskManager,
+        entropy: Entropy,
+    ) -> None:
+        super().__init__(account, venue, account_type, resolve, deliver)
+        assert session.signer is not None
+        self._address = url
+        self._session = session
+        self._tasks = tasks
+        self._stream = Stream(
+            f"{account} private",
+            self._url,
+            transport,
+            tasks,
+            entropy,
+            on_frame=self._on_frame,
+            on_up=self._on_up,
+            on_down=self._on_down,
+            pulse=pulse_of(venue.spec),
+        )
+        self._dialogue = Dialogue(account, venue, session.signer, session.time, self._stream.send)
+
+    def start(self) -> None:
+        self._stream.start()
+
+    async def stop(self) -> None:
+        await self._stream.stop()
+
+    def renew(self, reason: str) -> None:
+        self._stream.drop(reason)
+
+    async def _url(self) -> str:
+        return self._address
+
+    async def _on_up(self, _reconnected: bool) -> None:
+        self.mark_up()
+
+    def _on_down(self, _reason: str) -> None:
+        self.mark_down()
+
+    def _on_frame(self, raw: bytes) -> None:
+        self.read(raw)
 
     async def on_trade_up(self, _dialogue: Dialogue) -> None:
         """Nothing of ours is said there."""
@@ -159,49 +211,6 @@ class TradeSocketStream(_Reader):
 class PrivateSocketStream(_OwnSocket):
     """Private events on a socket of their own: a signed logon, then a subscription."""
 
-    def __init__(
-        self,
-        account: str,
-        venue: Venue,
-        account_type: AccountType,
-        resolve: Resolve,
-        deliver: Deliver,
-        url: str,
-        session: RestSession,
-        transport: Transport,
-        tasks: TaskManager,
-        entropy: Entropy,
-    ) -> None:
-        super().__init__(account, venue, account_type, resolve, deliver)
-        assert session.signer is not None
-        self._url = url
-        self._session = session
-        self._tasks = tasks
-        self._stream = Stream(
-            f"{account} private",
-            self._get_url,
-            transport,
-            tasks,
-            entropy,
-            on_frame=self._on_frame,
-            on_up=self._on_up,
-            on_down=self._on_down,
-            pulse=pulse_of(venue.spec),
-        )
-        self._dialogue = Dialogue(account, venue, session.signer, session.time, self._stream.send)
-
-    def start(self) -> None:
-        self._stream.start()
-
-    async def stop(self) -> None:
-        await self._stream.stop()
-
-    def renew(self, reason: str) -> None:
-        self._stream.drop(reason)
-
-    async def _get_url(self) -> str:
-        return self._url
-
     async def _agree(self) -> None:
         """Whatever has to be agreed on before events flow. Raises AuthFailed or NotSent."""
         await self._dialogue.log_on()
@@ -215,9 +224,9 @@ class PrivateSocketStream(_OwnSocket):
             raise NotSent(str(error)) from None
         self.mark_up()
 
-    def _on_down(self, _reason: str) -> None:
+    def _on_down(self, reason: str) -> None:
         self._dialogue.end()
-        self.mark_down()
+        super()._on_down(reason)
 
     def _on_frame(self, raw: bytes) -> None:
         try:
@@ -263,46 +272,11 @@ class ListenTokenStream(PrivateSocketStream):
 
 
 class ListenKeyStream(_OwnSocket):
-    """Private events on a socket of their own, whose URL holds a key that must be kept alive."""
-
-    def __init__(
-        self,
-        account: str,
-        venue: Venue,
-        account_type: AccountType,
-        resolve: Resolve,
-        deliver: Deliver,
-        stream_url: str,
-        session: RestSession,
-        transport: Transport,
-        tasks: TaskManager,
-        entropy: Entropy,
-    ) -> None:
-        super().__init__(account, venue, account_type, resolve, deliver)
-        self._base = stream_url
-        self._session = session
-        self._tasks = tasks
-        self._stream = Stream(
-            f"{account} private",
-            self._url,
-            transport,
-            tasks,
-            entropy,
-            on_frame=self.read,
-            on_up=self._on_up,
-            on_down=lambda _reason: self.mark_down(),
-            pulse=pulse_of(venue.spec),
-        )
+    """The socket's URL holds a key that must be kept alive; each connect asks for it anew."""
 
     def start(self) -> None:
-        self._stream.start()
+        super().start()
         self._tasks.create_task(self._keep_alive(), name=f"listen key {self.account}")
-
-    async def stop(self) -> None:
-        await self._stream.stop()
-
-    def renew(self, reason: str) -> None:
-        self._stream.drop(reason)  # the next connect fetches a new key
 
     async def _url(self) -> str:
         request = self._venue.listen_key_request(self._type, keepalive=False)
@@ -317,10 +291,7 @@ class ListenKeyStream(_OwnSocket):
             key = self._venue.parse_listen_key(reply.body)
         except WireError as error:
             raise NotSent(f"no listen key: {error}") from None
-        return self._base + self._venue.listen_key_route(self._type, key)
-
-    async def _on_up(self, _reconnected: bool) -> None:
-        self.mark_up()
+        return self._address + self._venue.listen_key_route(self._type, key)
 
     async def _keep_alive(self) -> None:
         while True:
