@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nexustrader.emulator.errors import VenueError
 
 # Texts with a {} take their arguments in order.
@@ -95,22 +93,9 @@ STATUS: dict[int, int] = {-1003: 429, -1015: 429, -1007: 408, -1008: 503, -2014:
 
 
 class ApiError(VenueError):
-    """A refusal of Binance; without a status it has the usual one of its code."""
+    """A refusal of Binance."""
 
-    def __init__(
-        self,
-        code: int,
-        message: str,
-        *,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        data: Mapping[str, object] | None = None,
-        page: str | None = None,
-    ) -> None:
-        usual = STATUS.get(code, 400)
-        super().__init__(
-            code, message, status=usual if status is None else status, headers=headers, data=data, page=page
-        )
+    usual_status = STATUS
 
 
 def error_body(error: VenueError) -> dict[str, object]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nexustrader.emulator.bybit.categories import SPOT
 from nexustrader.emulator.errors import VenueError
 
@@ -61,19 +59,9 @@ UNFINISHED = "{} is not emulated; leave it out"
 
 
 class BybitError(VenueError):
-    """A refusal of Bybit. `ext` goes into retExtInfo, `data` takes the place of the empty result."""
+    """A refusal of Bybit, whose words are in the body: its status is that of a success."""
 
-    def __init__(
-        self,
-        code: int,
-        message: str,
-        *,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        data: Mapping[str, object] | None = None,
-        page: str | None = None,
-    ) -> None:
-        super().__init__(code, message, status=status or 200, headers=headers, data=data, page=page)
+    plain_status = 200
 
 
 def refusal(code: int, *arguments: object) -> BybitError:
