@@ -126,8 +126,9 @@ class ExecutionManager:
 
         Each is an order like any other, judged with those before it as if they were sent already.
         """
-        for request in requests:
+        for request in requests:  # what raises does so before the first of them is journalled
             check_kinds(request)
+            plain_params(request.params)
             if request.symbol not in self._instruments:
                 unknown(request.symbol)
         names: list[str] = []

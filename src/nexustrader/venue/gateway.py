@@ -202,7 +202,13 @@ class Gateway(Inquiries):
                 self._finish_all(batch, Conclusion.NOT_SENT, reason)
                 continue
             orders = [(self._instrument(command.symbol), command) for command in batch]
-            self._begin(batch, self._venue.batch_request(self._type, orders))
+            try:
+                request = self._venue.batch_request(self._type, orders)
+            except Exception as error:  # tidy: ok — a command always ends in a result; these have not left
+                for command in batch:
+                    self._unbuilt(command, error)
+                continue
+            self._begin(batch, request)
 
     def _batch_of(self, command: ev.Submit) -> tuple[str, int]:
         instrument = self._instrument(command.symbol)

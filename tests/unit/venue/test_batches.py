@@ -16,7 +16,7 @@ from memory_transport import answers
 from nexustrader.constants import OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.outcome import Conclusion
-from nexustrader.error import InstrumentError, OutcomeUnknown, WireError
+from nexustrader.error import InstrumentError, OrderError, OutcomeUnknown, WireError
 from nexustrader.exchange.bybit import VENUE as BYBIT
 from nexustrader.execution.request import OrderRequest
 from nexustrader.venue.gateway import batched
@@ -158,4 +158,7 @@ async def test_a_batch_of_orders_is_journalled_sent_and_known_one_by_one(desk: D
 async def test_a_batch_with_what_is_no_symbol_sends_nothing(desk: Desk) -> None:
     with pytest.raises(InstrumentError):
         desk.ems.create_batch(ACCOUNT, [request(), request(symbol="nonsense")])
+    with pytest.raises(OrderError):
+        desk.ems.create_batch(ACCOUNT, [request(), request(params={"x": object()})])
     assert desk.venue.commands == []
+    assert list(desk.oms.orders()) == []
