@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nexustrader.domain.instrument import Instrument
-from nexustrader.error import NexusTraderError
 from nexustrader.kernel.log import get_logger
 from nexustrader.kernel.ports import Clock
 from nexustrader.kernel.tasks import TaskManager
@@ -68,7 +67,7 @@ class InstrumentLists:
     async def _refresh(self, one: _List) -> None:
         try:
             fresh = await one.feed.fetch_instruments()
-        except NexusTraderError as error:
+        except Exception as error:  # tidy: ok — a list that cannot be had now may be had in an hour
             _log.warning(f"{one.name}: the list could not be fetched, it stays as it is: {error}")
             return
         if not fresh:
