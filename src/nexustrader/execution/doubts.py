@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -130,11 +131,11 @@ class Doubts:
         self._unknowns.watch(oid)
         if tell_ws:
             self._timeouts.add(oid)
-        self._errands.begin("doubt", oid, self._resolve(oid))
+        self._errands.begin("doubt", oid, partial(self._resolve, oid))
 
     def confirm_end(self, oid: str) -> None:
         """The venue finishes this order on entry: fetch its end should the stream have lost it."""
-        self._errands.begin("end", oid, self._confirm_end(oid))
+        self._errands.begin("end", oid, partial(self._confirm_end, oid))
 
     def confirm_cancel(self, result: ev.CommandResult) -> None:
         """The venue took a cancel, and the order's end has not been heard of."""
@@ -143,15 +144,19 @@ class Doubts:
     def settle_change(self, result: ev.CommandResult) -> None:
         """A cancel or amendment was refused or is in doubt: learn what the order is before telling anybody."""
         if result.conclusion is not Conclusion.UNKNOWN:
-            self._errands.begin(f"{result.kind.value} refused", result.oid, self._settle_refused(result))
+            self._errands.begin(
+                f"{result.kind.value} refused", result.oid, partial(self._settle_refused, result)
+            )
         elif result.kind is CommandKind.CANCEL:
             self._begin_to_follow(result, RESOLVE_DELAYS_S)
         else:
-            self._errands.begin("amend", result.oid, self._follow_amendment(result))
+            self._errands.begin("amend", result.oid, partial(self._follow_amendment, result))
 
     def _begin_to_follow(self, result: ev.CommandResult, delays_s: tuple[float, ...]) -> None:
         self._cancels[result.oid] = max(self._cancels.get(result.oid, 0), result.attempt)
-        self._errands.begin("cancel", f"{result.oid} {result.attempt}", self._follow_cancel(result, delays_s))
+        self._errands.begin(
+            "cancel", f"{result.oid} {result.attempt}", partial(self._follow_cancel, result, delays_s)
+        )
 
     async def _resolve(self, oid: str) -> None:
         doubt = self._doubt(oid, RESOLVE_DELAYS_S)

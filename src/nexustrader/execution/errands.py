@@ -16,20 +16,21 @@ class Errands:
         self._spawn = spawn
         self._busy: set[str] = set()
 
-    def begin(self, purpose: str, about: str, work: Work) -> None:
-        """Start `work`, unless the same is under way."""
+    def begin(self, purpose: str, about: str, work: Callable[[], Work]) -> None:
+        """Start `work`, unless the same is under way.
+
+        It is called once its task runs: a task that is cancelled before that leaves no coroutine that nobody awaits.
+        """
         name = f"{purpose} {about}"
-        if name in self._busy:
-            work.close()
-            return
-        self._busy.add(name)
-        self._spawn(self._run(name, work), name)
+        if name not in self._busy:
+            self._busy.add(name)
+            self._spawn(self._run(name, work), name)
 
     def is_busy(self, purpose: str, about: str) -> bool:
         return f"{purpose} {about}" in self._busy
 
-    async def _run(self, name: str, work: Work) -> None:
+    async def _run(self, name: str, work: Callable[[], Work]) -> None:
         try:
-            await work
+            await work()
         finally:
             self._busy.discard(name)

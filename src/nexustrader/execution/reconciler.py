@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from nexustrader.constants import WsOrderResultType
@@ -145,7 +146,7 @@ class Reconciler:
     def watch(self, account: str) -> None:
         """Ask the account as a matter of routine from now on."""
         if self._interval_s is not None:
-            self._errands.begin("watch", account, self._watch(account, self._interval_s))
+            self._errands.begin("watch", account, partial(self._watch, account, self._interval_s))
 
     def on_status(self, account: str, event: str) -> None:
         """Follow the private connection of an account; resync after it was away."""
@@ -157,10 +158,10 @@ class Reconciler:
             self._publish_status(account, event)
         if event in RESYNC_AT:
             self._resync_due.add(account)
-            self._errands.begin("resync", account, self._resync(account))
+            self._errands.begin("resync", account, partial(self._resync, account))
         if event == "balance_update":
             # The list that is asked for now may be from before it.
-            self._errands.begin("balances", account, self._settle_balances(self._ports[account]))
+            self._errands.begin("balances", account, partial(self._settle_balances, self._ports[account]))
 
     async def _resync(self, account: str) -> None:
         """Until a round has succeeded that began after the last call for one."""
@@ -179,7 +180,7 @@ class Reconciler:
                 failures += 1
                 self._resync_due.add(account)
         if self._ports[account].query_lag_ms:
-            self._errands.begin("follow-up", account, self._follow_up(account))
+            self._errands.begin("follow-up", account, partial(self._follow_up, account))
 
     async def _is_resynced(self, account: str) -> bool:
         """One round, told as a diff; False when it failed."""
@@ -236,7 +237,7 @@ class Reconciler:
         """
         found = await self._sync_orders(port, why)
         if not self._portfolio.on_balance_snapshot(port.account, await port.query_balances()):
-            self._errands.begin("balances", port.account, self._settle_balances(port))
+            self._errands.begin("balances", port.account, partial(self._settle_balances, port))
         is_certain = why is Round.START and not self._has_recent_fills(port.account)
         return found + await self._sync_positions(port, is_certain=is_certain)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from nexustrader.execution.errands import Errands
 from nexustrader.execution.oms import OrderManager
@@ -45,7 +46,7 @@ class Unknowns:
     def watch(self, oid: str) -> None:
         """An order has become UNKNOWN."""
         if self._limit_ms is not None:
-            self._errands.begin("unknown", oid, self._watch(oid, self._limit_ms))
+            self._errands.begin("unknown", oid, partial(self._watch, oid, self._limit_ms))
 
     async def _watch(self, oid: str, limit_ms: int) -> None:
         await asyncio.sleep(limit_ms / 1000)
