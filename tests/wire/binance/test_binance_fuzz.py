@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import damage
 from nexustrader.constants import DataType, ExchangeType, InstrumentType, OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
@@ -166,48 +166,10 @@ PARSERS: list[tuple[str, Callable[[bytes], object]]] = [
     ("listen token requests", lambda raw: VENUE.listen_token_requests(ISOLATED, raw)),
 ]
 
-STRANGE: list[Any] = [
-    None, True, False, 0, -1, 2**53 + 1, 2**63, 2**64, 10**30, -(10**30), 1.5, 1e300, "", " ", "nan", "Infinity",
-    "-1", "1e999999999", "1e-999999999", "0x10", "\ud7ff", "\x00", "x" * 300, [], {}, [[]], {"e": []}, "9" * 60,
-]  # fmt: skip
-
-
-def paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [prefix, *(path for key, item in items for path in paths(item, (*prefix, key)))]
-
-
-def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
-    if not path:
-        return by
-    changed = copy.deepcopy(value)
-    inner = changed
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = by
-    return changed
-
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A valid message with values exchanged, then perhaps bytes changed, cut or doubled."""
-    message = draw(st.sampled_from(VALID))
-    for _ in range(draw(st.integers(0, 2))):
-        path = draw(st.sampled_from(paths(message)))
-        message = replaced(message, path, draw(st.sampled_from(STRANGE)))
-    raw = bytearray(msgspec.json.encode(message))
-    for _ in range(draw(st.integers(0, 3))):
-        at = draw(st.integers(0, max(0, len(raw) - 1)))
-        match draw(st.sampled_from(["flip", "cut", "insert", "double"])):
-            case "flip" if raw:
-                raw[at] = draw(st.integers(0, 255))
-            case "cut":
-                del raw[at:]
-            case "insert":
-                raw[at:at] = draw(st.binary(max_size=4))
-            case "double":
-                raw += raw[:at]
-    return bytes(raw)
+    return next(damage.damaged(VALID, damage.STRANGE, draw(st.integers(0, 2**32)), 1))
 
 
 def assert_returns_or_refuses(raw: bytes) -> None:
@@ -251,10 +213,11 @@ def test_damaged_messages(raw):
 
 
 @pytest.mark.slow
-@settings(max_examples=4_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.one_of(damaged(), st.binary(max_size=2_000), st.text(max_size=200).map(str.encode)))
-def test_damaged_messages_at_length(raw):
-    assert_returns_or_refuses(raw)
+@pytest.mark.timeout(3_600)
+def test_damaged_messages_at_length():
+    """`NEXUSTRADER_FUZZ_FRAMES` says how many."""
+    for raw in damage.damaged(VALID, damage.STRANGE, 2, damage.FRAMES):
+        assert_returns_or_refuses(raw)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"e":', b'{"data":', b'{"a":['])
@@ -264,10 +227,8 @@ def test_deep_nesting_ends_in_an_error_and_not_in_a_crash(opening):
 
 @pytest.mark.slow
 def test_a_mistake_of_every_single_field_is_survived():
-    for message in VALID:
-        for path in paths(message):
-            for strange in STRANGE:
-                assert_returns_or_refuses(msgspec.json.encode(replaced(message, path, strange)))
+    for raw in damage.mistakes(VALID, damage.STRANGE):
+        assert_returns_or_refuses(raw)
 
 
 @given(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import os
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import damage
 from nexustrader.constants import DataType, ExchangeType, InstrumentType, OrderSide, OrderType
 from nexustrader.domain import events as ev
 from nexustrader.domain.instrument import Instrument
@@ -22,7 +20,6 @@ from nexustrader.exchange.bybit import VENUE, BybitAccountType
 from nexustrader.market.subscriptions import Stream
 
 A = BybitAccountType
-FRAMES = int(os.environ.get("NEXUSTRADER_FUZZ_FRAMES", "100000"))
 PERP = Instrument(
     symbol="BTCUSDT-PERP.BYBIT", venue_symbol="BTCUSDT", exchange=ExchangeType.BYBIT, type=InstrumentType.LINEAR,
     base="BTC", quote="USDT", settle="USDT", tick=Decimal("0.1"), lot=Decimal("0.001"), maker=Decimal(0),
@@ -163,53 +160,7 @@ PARSERS: list[tuple[str, Callable[[bytes], object]]] = [
     ("next page", lambda raw: VENUE.next_page(REQUEST, raw)),
 ]
 
-STRANGE: list[Any] = [
-    None, True, False, 0, -1, 2**53 + 1, 2**63, 2**64, 10**30, -(10**30), 1.5, 1e300, "", " ", "nan", "Infinity",
-    "-1", "1e999999999", "1e-9", "0x10", "\ud7ff", "\x00", "x" * 300, [], {}, [[]], {"topic": []}, "9" * 60,
-    "9" * 13, "١٢", "Untriggered", "Rejected", "spot",
-]  # fmt: skip
-
-
-def paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [prefix, *(path for key, item in items for path in paths(item, (*prefix, key)))]
-
-
-PATHS = [(message, paths(message)) for message in VALID]
-
-
-def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
-    if not path:
-        return by
-    changed = copy.deepcopy(value)
-    inner = changed
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = by
-    return changed
-
-
-def damaged(seed: int, count: int) -> Iterator[bytes]:
-    """Valid messages with up to two values exchanged, then perhaps bytes changed, cut, inserted or doubled."""
-    dice = random.Random(seed)
-    for _ in range(count):
-        message, places = dice.choice(PATHS)
-        for _ in range(dice.randrange(3)):
-            message = replaced(message, dice.choice(places), dice.choice(STRANGE))
-            places = paths(message)
-        raw = bytearray(msgspec.json.encode(message))
-        for _ in range(dice.choice((0, 0, 1, 2, 3))):
-            at = dice.randrange(max(1, len(raw)))
-            match dice.randrange(4):
-                case 0 if raw:
-                    raw[at] = dice.randrange(256)
-                case 1:
-                    del raw[at:]
-                case 2:
-                    raw[at:at] = dice.randbytes(3)
-                case _:
-                    raw += raw[:at]
-        yield bytes(raw)
+STRANGE = [*damage.STRANGE, "Untriggered", "Rejected", "spot"]
 
 
 def assert_returns_or_refuses(raw: bytes) -> None:
@@ -245,7 +196,7 @@ def test_random_bytes(raw):
 
 
 def test_damaged_messages():
-    for raw in damaged(1, 300):
+    for raw in damage.damaged(VALID, STRANGE, 1, 300):
         assert_returns_or_refuses(raw)
 
 
@@ -253,7 +204,7 @@ def test_damaged_messages():
 @pytest.mark.timeout(3_600)
 def test_damaged_messages_at_length():
     """`NEXUSTRADER_FUZZ_FRAMES` says how many."""
-    for raw in damaged(2, FRAMES):
+    for raw in damage.damaged(VALID, STRANGE, 2, damage.FRAMES):
         assert_returns_or_refuses(raw)
 
 
@@ -264,10 +215,8 @@ def test_deep_nesting_ends_in_an_error_and_not_in_a_crash(opening):
 
 @pytest.mark.slow
 def test_a_mistake_of_every_single_field_is_survived():
-    for message, places in PATHS:
-        for path in places:
-            for strange in STRANGE:
-                assert_returns_or_refuses(msgspec.json.encode(replaced(message, path, strange)))
+    for raw in damage.mistakes(VALID, STRANGE):
+        assert_returns_or_refuses(raw)
 
 
 @given(
